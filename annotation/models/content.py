@@ -1,0 +1,41 @@
+"""What is judged: prompts and the responses to them. Rows are written once and never changed."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from annotation.models.project import Project
+
+
+class Prompt(models.Model):
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="prompts")
+    key = models.CharField(max_length=64)  # SHA-256 of the conversation; see interchange.records
+    messages = models.JSONField()  # [{"role", "content"}, ...], ending with the turn to answer
+    metadata = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["project", "key"], name="prompt_once_per_project"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.messages[-1]["content"])[:80]
+
+
+class Response(models.Model):
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="responses")
+    key = models.CharField(max_length=64)  # SHA-256 of the given id, else of the text
+    external_id = models.CharField(max_length=500, blank=True)
+    text = models.TextField()
+    model = models.CharField(max_length=200, blank=True)
+    metadata = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["prompt", "key"], name="response_once_per_prompt"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:80]

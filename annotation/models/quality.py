@@ -1,0 +1,67 @@
+"""Gold answers, and what the votes add up to."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+
+from annotation.models.content import Response
+from annotation.models.project import Project
+from annotation.models.work import Item
+
+
+class GoldAnswer(models.Model):
+    """The expert's answer to a gold item, and why."""
+
+    item = models.OneToOneField(Item, on_delete=models.CASCADE, related_name="gold")
+    choice = models.CharField(max_length=8)
+    reason = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=Q(choice__in=["a", "b", "tie", "both_bad"]), name="gold_choice_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"gold for {self.item}: {self.choice}"
+
+
+class SoftLabel(models.Model):
+    """Vote shares of one response pair under one criterion. Derived: it can always be rebuilt."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="soft_labels")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="soft_labels")
+    response_a = models.ForeignKey(Response, on_delete=models.CASCADE, related_name="+")
+    response_b = models.ForeignKey(Response, on_delete=models.CASCADE, related_name="+")
+    criterion = models.CharField(max_length=60)
+    p_a = models.FloatField()
+    p_tie = models.FloatField()
+    p_b = models.FloatField()
+    votes = models.PositiveIntegerField()
+    effective_votes = models.FloatField()
+    method = models.CharField(max_length=30)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["item", "response_a", "response_b", "criterion"], name="soft_label_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(p_a__gte=0, p_tie__gte=0, p_b__gte=0), name="soft_label_shares_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(p_a__lte=1.000001 - F("p_tie") - F("p_b"))
+                & Q(p_a__gte=0.999999 - F("p_tie") - F("p_b")),
+                name="soft_label_shares_sum_to_one",
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["project", "criterion"], name="soft_label_project"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.p_a:.2f} / {self.p_tie:.2f} / {self.p_b:.2f}"

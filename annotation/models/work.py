@@ -1,0 +1,197 @@
+"""The work: items, who is on them until when, and what they answered."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+
+from annotation.models.content import Prompt, Response
+from annotation.models.project import Guideline, Project
+
+
+class Item(models.Model):
+    """One prompt with the responses to judge, in canonical order (`ItemResponse.position`).
+
+    `slots_left` is how many more people may take it: the one stored counter of the house, kept so that
+    a claim is one indexed UPDATE. `./laurel check_slots` recounts it.
+    """
+
+    class Origin(models.TextChoices):
+        IMPORTED = "imported", "Imported"
+        RANDOM = "random", "Random audit"
+        SELECTED = "selected", "Selected by the model"
+        GOLD = "gold", "Gold"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="items")
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="items")
+    key = models.CharField(max_length=64)  # SHA-256 of the given id, else of prompt and responses
+    response_set = models.CharField(max_length=64)  # SHA-256 of the sorted response primary keys
+    external_id = models.CharField(max_length=500, blank=True)
+    origin = models.CharField(max_length=10, choices=Origin.choices)
+    is_gold = models.GeneratedField(
+        expression=Q(origin="gold"), output_field=models.BooleanField(), db_persist=True
+    )
+    priority = models.IntegerField(default=0)  # higher first; the selection sets it
+    shuffle = models.FloatField()  # random order within a priority, drawn once
+    slots_left = models.SmallIntegerField()
+    metadata = models.JSONField(default=dict)
+    responses = models.ManyToManyField(Response, through="ItemResponse", related_name="items")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["project", "key"], name="item_once_per_project"),
+            models.UniqueConstraint(
+                fields=["project", "response_set", "is_gold"], name="item_set_once_per_origin_class"
+            ),
+            models.CheckConstraint(condition=Q(slots_left__gte=0), name="item_slots_not_negative"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(
+                "project",
+                F("priority").desc(),
+                "shuffle",
+                name="item_open_by_priority",
+                condition=Q(slots_left__gt=0),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id or f"item {self.pk}"
+
+
+class ItemResponse(models.Model):
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="item_responses")
+    response = models.ForeignKey(Response, on_delete=models.CASCADE, related_name="item_responses")
+    position = models.PositiveSmallIntegerField()  # 0 = canonical a, 1 = canonical b, ...
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["item", "position"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["item", "position"], name="item_response_position_once"),
+            models.UniqueConstraint(fields=["item", "response"], name="item_response_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.item_id}[{self.position}]"
+
+
+class Assignment(models.Model):
+    """An item leased to one annotator until a time, with the display order drawn for them."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        DONE = "done", "Done"
+        SKIPPED = "skipped", "Skipped"
+        FLAGGED = "flagged", "Flagged"
+        EXPIRED = "expired", "Expired"
+
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="assignments")
+    annotator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="assignments"
+    )
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    surplus = models.BooleanField(default=False)  # answered after its slot went to somebody else
+    display_order = ArrayField(models.PositiveSmallIntegerField())  # canonical positions, left to right
+    note = models.TextField(blank=True)  # why it was skipped or flagged
+    lease_expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["item", "annotator"], name="assignment_once_per_annotator"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["annotator", "state"], name="assignment_annotator_state"),
+            models.Index(
+                fields=["lease_expires_at"], name="assignment_open_lease", condition=Q(state="open")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.item} for {self.annotator} ({self.state})"
+
+
+class Judgment(models.Model):
+    """What one person answered about one item. Append-only: an edit is a new row that supersedes this one.
+
+    A database trigger refuses every DELETE and every UPDATE but the one that ends `live`.
+    """
+
+    class Source(models.TextChoices):
+        BROWSER = "browser", "Browser"
+        IMPORTED = "imported", "Imported"
+        SIMULATED = "simulated", "Simulated"
+
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="judgments")
+    annotator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="judgments"
+    )
+    assignment = models.ForeignKey(
+        Assignment, null=True, on_delete=models.PROTECT, related_name="judgments"
+    )  # none for imported votes: nobody knows what was shown where
+    idempotency_key = models.CharField(max_length=100, unique=True)
+    body_hash = models.CharField(max_length=64)  # the same key with another body is a conflict
+    source = models.CharField(max_length=10, choices=Source.choices)
+    live = models.BooleanField(default=True)
+    supersedes = models.OneToOneField(
+        "self", null=True, on_delete=models.PROTECT, related_name="superseded_by"
+    )
+    guideline = models.ForeignKey(Guideline, null=True, on_delete=models.PROTECT, related_name="+")
+    display_order = ArrayField(models.PositiveSmallIntegerField(), null=True)
+    reasons = ArrayField(models.CharField(max_length=60), default=list)
+    comment = models.TextField(blank=True)
+    seconds = models.FloatField(null=True)
+    judged_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["item", "annotator"], condition=Q(live=True), name="judgment_one_live_per_annotator"
+            ),
+            models.CheckConstraint(
+                condition=Q(seconds__isnull=True) | Q(seconds__gte=0), name="judgment_seconds_not_negative"
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["annotator", "-judged_at"], name="judgment_annotator_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotator} on {self.item}"
+
+
+class Answer(models.Model):
+    """A judgment's answer for one criterion, in canonical terms. Append-only like its judgment."""
+
+    class Choice(models.TextChoices):
+        A = "a", "A is better"
+        B = "b", "B is better"
+        TIE = "tie", "Tie"
+        BOTH_BAD = "both_bad", "Both are bad"
+
+    judgment = models.ForeignKey(Judgment, on_delete=models.CASCADE, related_name="answers")
+    criterion = models.CharField(max_length=60)
+    choice = models.CharField(max_length=8, choices=Choice.choices, blank=True)
+    strength = models.PositiveSmallIntegerField(null=True)
+    ranks = ArrayField(models.PositiveSmallIntegerField(), null=True)
+    ratings = ArrayField(models.PositiveSmallIntegerField(), null=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["judgment", "criterion"], name="answer_once_per_criterion"),
+            models.CheckConstraint(
+                condition=Q(choice__in=["", "a", "b", "tie", "both_bad"]), name="answer_choice_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(choice="") | Q(ranks__isnull=False) | Q(ratings__isnull=False),
+                name="answer_says_something",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.criterion}: {self.choice or self.ranks or self.ratings}"
