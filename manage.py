@@ -4,28 +4,40 @@
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+
 NEEDS_NO_DATABASE = {
     "",
     "help",
-    "--help",
-    "-h",
     "version",
-    "--version",
-    "collectstatic",
-    "findstatic",
     "check",
-    "diffsettings",
-    "makemessages",
+    "collectstatic",
     "compilemessages",
+    "diffsettings",
+    "findstatic",
+    "makemessages",
+    "startapp",
 }
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from django.core.management import execute_from_command_line
+    word = arguments[1] if len(arguments) > 1 else ""
+    offline = word in NEEDS_NO_DATABASE or word.startswith("-") or {"-h", "--help"} & set(arguments)
+    from config.embedded import EmbeddedDatabaseError
 
-    execute_from_command_line(sys.argv)
+    try:
+        from config import embedded, queue, settings
+
+        if settings.LAUREL_EMBEDDED and not offline:
+            embedded.ensure_running(settings.LAUREL_DATA_DIR)
+        execute_from_command_line(arguments)
+        if word == "migrate" and settings.LAUREL_BROKER_IS_DATABASE and not offline:
+            queue.install(embedded.conninfo(settings.DATABASES["default"]))
+    except (ImproperlyConfigured, EmbeddedDatabaseError) as error:
+        sys.exit(f"laurel: {error}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv)

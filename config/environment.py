@@ -1,4 +1,4 @@
-"""Reading the environment, loudly: a wrong value stops the program with its name, the value and the remedy."""
+"""Reading the environment, loudly: a wrong value stops the program with its name and the remedy."""
 
 import os
 import secrets
@@ -10,16 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
-PLACEHOLDERS = (
-    "insecure",
-    "changeme",
-    "change-me",
-    "change_me",
-    "default",
-    "example",
-    "secret-key",
-    "secret_key",
-)
+PLACEHOLDERS = ("insecure", "changeme", "change-me", "change_me", "default", "example", "secret")
 SECRET_BYTES = 50
 
 

@@ -12,7 +12,7 @@ from config import embedded, environment
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
 
-# --- where this runs -------------------------------------------------------------------------------------------
+# --- where this runs ------------------------------------------------------------------------------
 LAUREL_ENV = environment.choice("LAUREL_ENV", ("development", "production", "test"), "development")
 PRODUCTION = LAUREL_ENV == "production"
 DEBUG = environment.boolean("LAUREL_DEBUG", default=False)
@@ -33,7 +33,7 @@ LAUREL_EXPORT_DIR = LAUREL_DATA_DIR / "exports"
 LAUREL_UPLOAD_DIR = LAUREL_DATA_DIR / "uploads"
 LAUREL_UPLOAD_BYTES = environment.integer("LAUREL_UPLOAD_MB", 256, low=1, high=65536) * 2**20
 
-# --- secrets and hosts -----------------------------------------------------------------------------------------
+# --- secrets and hosts ----------------------------------------------------------------------------
 SECRET_KEY = environment.secret_key(
     "LAUREL_SECRET_KEY", keep_in=LAUREL_DATA_DIR / "secret_key", strict=PRODUCTION
 )
@@ -50,7 +50,7 @@ CSRF_TRUSTED_ORIGINS = environment.listing("LAUREL_TRUSTED_ORIGINS")
 if environment.boolean("LAUREL_BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# --- applications ----------------------------------------------------------------------------------------------
+# --- applications ---------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.admin",
@@ -101,7 +101,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 INSTALLED_APPS.insert(1, "django.forms")  # TemplatesSetting looks for the form templates among the apps
 
-# --- people ----------------------------------------------------------------------------------------------------
+# --- people ---------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_URL = "accounts:sign_in"
 LOGIN_REDIRECT_URL = "/"
@@ -116,9 +116,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# --- database --------------------------------------------------------------------------------------------------
-# A page that waits longer than this has gone wrong; commands and workers may run long statements but never wait
-# for ever on a lock.
+# --- database -------------------------------------------------------------------------------------
+# A page that waits longer than this has gone wrong; commands and workers may run long statements
+# but never wait for ever on a lock.
 _TIMEOUTS = {
     "web": "-c statement_timeout=60s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
     "worker": "-c lock_timeout=60s",
@@ -142,9 +142,9 @@ DATABASES: dict[str, dict[str, Any]] = {
     },
 }
 
-# --- background work -------------------------------------------------------------------------------------------
-# Unset, the broker is PGMQ on the same PostgreSQL. An idle worker waits inside one long poll, so it costs a query
-# of a few microseconds each 100 ms; a message that a killed worker held returns after the visibility timeout.
+# --- background work ------------------------------------------------------------------------------
+# Unset, the broker is PGMQ on the same PostgreSQL. An idle worker waits inside a long poll, which looks
+# for work every 200 ms. What a killed worker held returns after the visibility timeout.
 LAUREL_BROKER_IS_DATABASE = not environment.text("CELERY_BROKER_URL")
 CELERY_BROKER_URL = environment.text("CELERY_BROKER_URL", "pgmq://")
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {}
@@ -182,7 +182,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(LAUREL_DATA_DIR / "run" / "scheduler")
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
 
-# --- pages -----------------------------------------------------------------------------------------------------
+# --- pages ----------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -211,7 +211,7 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 2**20  # larger files stream to disk
 FILE_UPLOAD_TEMP_DIR = LAUREL_UPLOAD_DIR
 FILE_UPLOAD_PERMISSIONS = 0o600
 
-# --- browser security ------------------------------------------------------------------------------------------
+# --- browser security -----------------------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -244,9 +244,11 @@ SECURE_HSTS_PRELOAD = HTTPS
 X_FRAME_OPTIONS = "DENY"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
-# --- log -------------------------------------------------------------------------------------------------------
+# --- log ------------------------------------------------------------------------------------------
 LAUREL_LOG_LEVEL = environment.choice(
-    "LAUREL_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO"
+    "LAUREL_LOG_LEVEL",
+    ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+    "WARNING" if LAUREL_PROCESS == "command" else "INFO",
 )
 LOGGING: dict[str, Any] = {
     "version": 1,

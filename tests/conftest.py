@@ -1,0 +1,17 @@
+"""What every test may use: the embedded PostgreSQL, started when the first test asks for the database."""
+
+import pytest
+from django.conf import settings
+
+from config import embedded, queue
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    embedded.ensure_running(settings.LAUREL_DATA_DIR, durable=False)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: object) -> None:
+    """The message queue belongs to the database as the tables do."""
+    queue.install(embedded.conninfo(settings.DATABASES["default"]))
