@@ -1,0 +1,175 @@
+"""Untrusted Markdown (prompts, responses, guidelines) as HTML that cannot act: no script, request or styling.
+
+Three layers, each enough alone against script: markdown-it with raw HTML off, so a tag in a response is shown
+as text; an nh3 allow-list over what it wrote; the page's content security policy. Text too large or too
+tangled to parse in reasonable time is shown escaped, in full, as it stands.
+"""
+
+import re
+from collections.abc import MutableMapping, Sequence
+from html import escape
+from typing import Any, Final
+
+import nh3
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+
+LONGEST_MARKDOWN: Final = 200_000  # characters; a longer text is shown as plain text
+STEPS_PER_CHARACTER: Final = 0.5  # prose needs 0.1 to 0.3; a bomb of brackets 2 and more
+SPARE_STEPS: Final = 20_000  # so that short texts may be as dense as they like
+
+_BLOCKS: Final = frozenset({"p", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "th", "td"})
+_TAGS: Final = _BLOCKS | frozenset(
+    {"a", "br", "hr", "strong", "em", "s", "code", "pre", "table", "thead", "tbody", "tr"}
+)
+_ATTRIBUTES: Final[dict[str, set[str]]] = {"a": {"href"}, "ol": {"start"}}
+_VALUES: Final[dict[str, dict[str, set[str]]]] = {tag: {"dir": {"auto"}} for tag in _BLOCKS} | {
+    cell: {"dir": {"auto"}, "align": {"left", "center", "right"}} for cell in ("th", "td")
+}
+_ABSOLUTE: Final = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
+_ALIGN: Final = re.compile(r"text-align:(left|center|right)\Z")
+# Control characters and lone surrogates cannot be shown or sent.
+_UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+# Every block is isolated by dir="auto"; overrides reverse text inside one block, so they are shown by name,
+# and in code so is every bidirectional control (it could hide what the code does).
+_OVERRIDES: Final = re.compile("[\u202d\u202e]")
+_BIDI_CONTROLS: Final = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
+
+
+class _TooComplex(Exception):
+    """Parsing took more steps than honest text needs."""
+
+
+def render_markdown(text: str, *, first_heading: int = 3) -> SafeString:
+    """CommonMark with tables and strikethrough as safe HTML; single line breaks are kept.
+
+    Headings become an unbroken outline from `first_heading` down; images are named, never loaded; links leave
+    in a new tab. Never raises: what cannot be parsed within bounds is shown as escaped text.
+    """
+    text = _OVERRIDES.sub(_by_name, _UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n")))
+    if len(text) > LONGEST_MARKDOWN:
+        return _plain(text)
+    steps = {"left": int(STEPS_PER_CHARACTER * len(text)) + SPARE_STEPS}
+    try:
+        tokens = _PARSER.parse(text, steps)
+        _outline(tokens, first_heading)
+        html = _PARSER.renderer.render(tokens, _PARSER.options, {})
+    except (_TooComplex, RecursionError):
+        return _plain(text)
+    return mark_safe(_clean(html))  # noqa: S308  cleaned by the allow-list above
+
+
+def _clean(html: str) -> str:
+    return nh3.clean(
+        html,
+        tags=set(_TAGS),
+        clean_content_tags={"script", "style"},
+        attributes=_ATTRIBUTES,
+        tag_attribute_values=_VALUES,
+        set_tag_attribute_values={"a": {"target": "_blank"}},
+        attribute_filter=_absolute_links_only,
+        url_schemes={"http", "https", "mailto"},
+        link_rel="noopener noreferrer nofollow",
+        generic_attribute_prefixes=set(),
+        strip_comments=True,
+    )
+
+
+def _absolute_links_only(tag: str, attribute: str, value: str) -> str | None:
+    """A relative link in a response would point into this site."""
+    if (tag, attribute) == ("a", "href") and not _ABSOLUTE.match(value):
+        return None
+    return value
+
+
+def _plain(text: str) -> SafeString:
+    return mark_safe(f'<div class="prose-plain" dir="auto">{escape(text)}</div>')  # noqa: S308  escaped here
+
+
+def _by_name(match: re.Match[str]) -> str:
+    return f"⟨U+{ord(match[0]):04X}⟩"
+
+
+def _outline(tokens: Sequence[Token], first: int) -> None:
+    """Give headings levels without gaps, whatever the text used, so that assistive outlines stay in order."""
+    open_levels: list[int] = []
+    for token in tokens:
+        if token.type == "heading_open":
+            level = int(token.tag[1])
+            while open_levels and open_levels[-1] >= level:
+                open_levels.pop()
+            open_levels.append(level)
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(first - 1 + len(open_levels), 6)}"
+
+
+class _Renderer(RendererHTML):
+    """markdown-it's renderer, writing only what the allow-list keeps."""
+
+    def image(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
+        alt = self.renderInlineAsText(tokens[index].children or [], options, env).strip()
+        return escape(f"[image: {alt}]" if alt else "[image]")
+
+    def fence(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
+        return f"<pre><code>{_code(tokens[index].content)}</code></pre>\n"
+
+    def code_block(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
+        return self.fence(tokens, index, options, env)
+
+    def code_inline(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
+        return f"<code>{_code(tokens[index].content)}</code>"
+
+    def renderToken(  # noqa: N802  the name is markdown-it's
+        self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any
+    ) -> str:
+        token = tokens[index]
+        if token.nesting == 1 and token.tag in _BLOCKS:
+            token.attrSet("dir", "auto")
+        if align := _ALIGN.match(str(token.attrs.pop("style", ""))):
+            token.attrSet("align", align[1])
+        return super().renderToken(tokens, index, options, env)
+
+
+def _code(content: str) -> str:
+    return escape(_BIDI_CONTROLS.sub(_by_name, content))
+
+
+def _count(env: MutableMapping[str, Any], steps: int = 1) -> None:
+    env["left"] -= steps
+    if env["left"] < 0:
+        raise _TooComplex
+
+
+def _count_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """A rule that matches nothing and pays for one step; without it a bomb of brackets takes minutes."""
+    _count(state.env)
+    return False
+
+
+def _count_inline(state: StateInline, silent: bool) -> bool:
+    _count(state.env)
+    return False
+
+
+def _count_tokens(state: StateCore) -> None:
+    """Blocks are paid for before their text is parsed: a table of empty cells has many and no text."""
+    _count(state.env, len(state.tokens))
+
+
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "breaks": True}, renderer_cls=_Renderer)
+    parser.enable(["table", "strikethrough"])
+    parser.disable(["html_block", "html_inline"])
+    parser.block.ruler.before("table", "count", _count_block, {"alt": ["paragraph", "blockquote", "list"]})
+    parser.inline.ruler.before("text", "count", _count_inline)
+    parser.core.ruler.after("block", "count", _count_tokens)
+    return parser
+
+
+_PARSER: Final = _parser()

@@ -1,0 +1,65 @@
+"""Template tags of the design system: the tabs of a project, and Markdown that people and models wrote."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import template
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Role
+from annotation import selectors
+from annotation.rendering import render_markdown
+
+register = template.Library()
+
+
+@dataclass(frozen=True)
+class Tab:
+    key: str
+    label: Promise
+    url_name: str
+    roles: frozenset[Role]
+
+
+TABS = (
+    Tab("judge", _("Judge"), "annotation:judge", selectors.JUDGES),
+    Tab("guidelines", _("Guidelines"), "annotation:guidelines", selectors.EVERYONE),
+    Tab("monitor", _("Monitor"), "annotation:monitor", selectors.WATCHERS),
+    Tab("data", _("Data"), "annotation:data", selectors.BUILDERS),
+    Tab("models", _("Models"), "rewardmodel:runs", selectors.BUILDERS),
+    Tab("batches", _("Next batch"), "activelearning:batches", selectors.BUILDERS),
+    Tab("people", _("People"), "accounts:people", selectors.MANAGERS),
+)
+
+
+@register.inclusion_tag("partials/tabs.html", takes_context=True)
+def project_tabs(context: dict[str, Any]) -> dict[str, Any]:
+    """The tabs the signed-in person may open in `project`; `tab` in the context names the open one."""
+    project, request = context.get("project"), context.get("request")
+    if project is None or request is None or not request.user.is_authenticated:
+        return {"tabs": []}
+    role = context.get("role") or selectors.role_in(request.user, project)
+    shown = [tab for tab in TABS if role in tab.roles]
+    return {
+        "tabs": [
+            (tab.label, url, tab.key == context.get("tab"))
+            for tab in shown
+            if (url := _url(tab, project.slug))
+        ]
+    }
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """Untrusted Markdown as safe HTML: `<div class="prose" dir="auto">{{ text|markdown }}</div>`."""
+    return render_markdown(text)
+
+
+def _url(tab: Tab, slug: str) -> str:
+    try:
+        return reverse(tab.url_name, kwargs={"slug": slug})
+    except NoReverseMatch:  # that app is not installed
+        return ""
