@@ -1,0 +1,56 @@
+"""Every coefficient of one criterion at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from annotation.agreement.bootstrap import estimates
+from annotation.agreement.estimate import Coefficient, Estimate
+from annotation.agreement.fleiss import fleiss
+from annotation.agreement.gwet import ac1, uniform_chance
+from annotation.agreement.krippendorff import LEVELS, Level, alpha
+from annotation.agreement.percent import percent
+from annotation.agreement.units import UnitCounts
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementReport:
+    """All coefficients from the same bootstrap draws.
+
+    units, ratings: everything rated at least once; each estimate says what it could use.
+    """
+
+    units: int
+    ratings: int
+    krippendorff: dict[Level, Estimate]
+    fleiss: Estimate
+    percent: Estimate
+    gwet_ac1: Estimate
+    brennan_prediger: Estimate
+
+
+def agreement(
+    counts: UnitCounts,
+    *,
+    rng: np.random.Generator,
+    draws: int = 1000,
+    confidence: float = 0.95,
+    levels: tuple[Level, ...] = LEVELS,
+) -> AgreementReport:
+    """Every coefficient with its interval; Krippendorff's α at the given levels.
+
+    The same counts and the same state of `rng` give the same report. Levels which the categories do not
+    carry come back without a value and with the reason.
+    """
+    wanted: dict[str, Coefficient] = {f"krippendorff {level}": alpha(level) for level in levels}
+    wanted |= {"fleiss": fleiss, "percent": percent, "ac1": ac1, "brennan_prediger": uniform_chance}
+    found = estimates(counts, wanted, rng=rng, draws=draws, confidence=confidence)
+    return AgreementReport(
+        units=counts.units,
+        ratings=counts.ratings,
+        krippendorff={level: found[f"krippendorff {level}"] for level in levels},
+        fleiss=found["fleiss"],
+        percent=found["percent"],
+        gwet_ac1=found["ac1"],
+        brennan_prediger=found["brennan_prediger"],
+    )
