@@ -89,6 +89,45 @@ def progress(project: Project, annotator: User) -> Progress:
     )
 
 
+@dataclass(frozen=True)
+class Overview:
+    """One of a person's projects as the first page shows it."""
+
+    project: Project
+    role: Role
+    done: int
+    total: int
+    mine: int
+
+
+def overviews(user: User) -> list[Overview]:
+    """The user's projects with role and progress, in three queries however many there are."""
+    mine_in = memberships(user)
+    projects = [project.pk for project, _ in mine_in]
+    work = {
+        row["project"]: row
+        for row in Item.objects.filter(project__in=projects, is_gold=False)
+        .values("project")
+        .annotate(total=Count("pk"), done=Count("pk", filter=Q(slots_left=0)))
+    }
+    judged = dict(
+        Judgment.objects.filter(annotator=user, live=True, item__project__in=projects)
+        .values_list("item__project")
+        .annotate(Count("pk"))
+    )
+    nothing = {"done": 0, "total": 0}
+    return [
+        Overview(
+            project=project,
+            role=role,
+            done=work.get(project.pk, nothing)["done"],
+            total=work.get(project.pk, nothing)["total"],
+            mine=judged.get(project.pk, 0),
+        )
+        for project, role in mine_in
+    ]
+
+
 def open_to(project: Project, annotator: User) -> QuerySet[Item]:
     """Items with a free slot that this person has neither judged nor held; an expired hold is forgotten."""
     held = Assignment.objects.filter(item=OuterRef("pk"), annotator=annotator).exclude(

@@ -1,0 +1,208 @@
+"""The SQL half of an import: staging tables, the conflicts found in them, and the merge."""
+
+from collections.abc import Iterator
+
+from django.db.backends.utils import CursorWrapper
+
+from annotation.models.project import Project
+
+GOLD_SLOTS = 30_000  # everybody may meet a gold item once; its slots never run out
+
+_STAGING = """
+    CREATE TEMP TABLE stage_prompt (line int, key text, messages jsonb) ON COMMIT DROP;
+    CREATE TEMP TABLE stage_response (line int, prompt_key text, key text, external_id text, text text,
+        model text, metadata jsonb) ON COMMIT DROP;
+    CREATE TEMP TABLE stage_item (line int, key text, prompt_key text, external_id text, response_keys text[],
+        response_set text, metadata jsonb, gold_choice text, gold_reason text) ON COMMIT DROP;
+    CREATE TEMP TABLE stage_judgment (ref int, line int, item_key text, username text, display_name text,
+        idempotency_key text, body_hash text, comment text, seconds float8, at timestamptz) ON COMMIT DROP;
+    CREATE TEMP TABLE stage_answer (ref int, line int, criterion text, choice text, strength int, ranks int[],
+        ratings int[]) ON COMMIT DROP;
+    CREATE TEMP TABLE stage_bad (line int, message text) ON COMMIT DROP;
+"""
+
+# Each finds lines that contradict what is stored, or an earlier line of the same file, and says how.
+_CONFLICTS = (
+    """
+    SELECT s.line, format('response id “%%s” already stands for another text: give the new text its own id',
+                          s.external_id)
+    FROM (SELECT *, first_value(text) OVER (PARTITION BY prompt_key, key ORDER BY line) AS first_text
+          FROM stage_response) s
+    LEFT JOIN annotation_prompt p ON p.project_id = %(project)s AND p.key = s.prompt_key
+    LEFT JOIN annotation_response r ON r.prompt_id = p.id AND r.key = s.key
+    WHERE s.text <> coalesce(r.text, s.first_text)
+    """,
+    """
+    WITH known AS (
+        SELECT i.key, array_agg(r.key::text ORDER BY ir.position) AS response_keys
+        FROM annotation_item i
+        JOIN annotation_itemresponse ir ON ir.item_id = i.id
+        JOIN annotation_response r ON r.id = ir.response_id
+        WHERE i.project_id = %(project)s AND i.key IN (SELECT key FROM stage_item)
+        GROUP BY i.key
+    )
+    SELECT s.line, CASE WHEN s.external_id = '' THEN
+               'the same responses stand in another order elsewhere: keep one order, votes follow it'
+           ELSE format('item id “%%s” already stands for other responses or another order of them: '
+                       'give the new one its own id', s.external_id) END
+    FROM (SELECT *, first_value(response_keys) OVER (PARTITION BY key ORDER BY line) AS first_keys
+          FROM stage_item) s
+    LEFT JOIN known ON known.key = s.key
+    WHERE s.response_keys <> coalesce(known.response_keys, s.first_keys)
+    """,
+    """
+    WITH twins AS (
+        SELECT s.line, s.key, s.external_id,
+               first_value(s.key) OVER w AS first_key, first_value(s.line) OVER w AS first_line,
+               i.key AS known_key, i.external_id AS known_id
+        FROM stage_item s
+        LEFT JOIN annotation_item i ON i.project_id = %(project)s AND i.response_set = s.response_set
+             AND i.is_gold = (s.gold_choice IS NOT NULL)
+        WINDOW w AS (PARTITION BY s.response_set, s.gold_choice IS NOT NULL ORDER BY s.line)
+    )
+    SELECT line, CASE WHEN known_key IS NOT NULL THEN
+               format('the same responses are already item “%%s”: use its id, or leave this line out',
+                      known_id)
+           ELSE format('the same responses stand on line %%s under another id: merge the two lines',
+                       first_line) END
+    FROM twins WHERE key <> coalesce(known_key, first_key)
+    """,
+    """
+    SELECT s.line, format('annotator “%%s” has already judged this item differently: votes are never '
+                          'overwritten', s.display_name)
+    FROM (SELECT *, first_value(body_hash) OVER (PARTITION BY idempotency_key ORDER BY line) AS first_hash
+          FROM stage_judgment) s
+    LEFT JOIN annotation_judgment j ON j.idempotency_key = s.idempotency_key
+    WHERE s.body_hash <> coalesce(j.body_hash, s.first_hash)
+    """,
+    """
+    SELECT s.line, 'this item already has another gold answer'
+    FROM (SELECT *, first_value(gold_choice) OVER (PARTITION BY key ORDER BY line) AS first_choice
+          FROM stage_item) s
+    LEFT JOIN annotation_item i ON i.project_id = %(project)s AND i.key = s.key
+    LEFT JOIN annotation_goldanswer g ON g.item_id = i.id
+    WHERE s.gold_choice IS DISTINCT FROM (CASE WHEN i.id IS NULL THEN s.first_choice ELSE g.choice END)
+    """,
+)
+
+_MERGE = {
+    "prompts": """
+        INSERT INTO annotation_prompt (project_id, key, messages, metadata, created_at)
+        SELECT DISTINCT ON (key) %(project)s, key, messages, '{}'::jsonb, now() FROM stage_prompt
+        ORDER BY key, line
+        ON CONFLICT (project_id, key) DO NOTHING
+    """,
+    "responses": """
+        INSERT INTO annotation_response (prompt_id, key, external_id, text, model, metadata, created_at)
+        SELECT DISTINCT ON (p.id, s.key) p.id, s.key, s.external_id, s.text, s.model, s.metadata, now()
+        FROM stage_response s JOIN annotation_prompt p ON p.project_id = %(project)s AND p.key = s.prompt_key
+        ORDER BY p.id, s.key, s.line
+        ON CONFLICT (prompt_id, key) DO NOTHING
+    """,
+    "items": """
+        INSERT INTO annotation_item (project_id, prompt_id, key, response_set, external_id, origin, priority,
+                                     shuffle, slots_left, metadata, created_at)
+        SELECT DISTINCT ON (s.key) %(project)s, p.id, s.key, s.response_set, s.external_id,
+               CASE WHEN s.gold_choice IS NULL THEN 'imported' ELSE 'gold' END, 0, random(),
+               CASE WHEN s.gold_choice IS NULL THEN %(overlap)s ELSE %(gold_slots)s END, s.metadata, now()
+        FROM stage_item s JOIN annotation_prompt p ON p.project_id = %(project)s AND p.key = s.prompt_key
+        ORDER BY s.key, s.line
+        ON CONFLICT DO NOTHING
+    """,
+    "item_responses": """
+        INSERT INTO annotation_itemresponse (item_id, response_id, position)
+        SELECT i.id, r.id, k.position - 1
+        FROM (SELECT DISTINCT ON (key) * FROM stage_item ORDER BY key, line) s
+        JOIN annotation_item i ON i.project_id = %(project)s AND i.key = s.key
+        CROSS JOIN LATERAL unnest(s.response_keys) WITH ORDINALITY AS k(key, position)
+        JOIN annotation_response r ON r.prompt_id = i.prompt_id AND r.key = k.key
+        ON CONFLICT (item_id, position) DO NOTHING
+    """,
+    "gold": """
+        INSERT INTO annotation_goldanswer (item_id, choice, reason, created_at)
+        SELECT DISTINCT ON (i.id) i.id, s.gold_choice, s.gold_reason, now()
+        FROM stage_item s JOIN annotation_item i ON i.project_id = %(project)s AND i.key = s.key
+        WHERE s.gold_choice IS NOT NULL ORDER BY i.id, s.line
+        ON CONFLICT (item_id) DO NOTHING
+    """,
+    "annotators": """
+        INSERT INTO accounts_user (username, password, display_name, origin, is_active, is_staff,
+                                   is_superuser, first_name, last_name, email, date_joined)
+        SELECT DISTINCT ON (username) username, '!', display_name, 'imported', false, false, false,
+               '', '', '', now()
+        FROM stage_judgment ORDER BY username, line
+        ON CONFLICT (username) DO NOTHING
+    """,
+    "judgments": """
+        INSERT INTO annotation_judgment (item_id, annotator_id, idempotency_key, body_hash, source, live,
+                                         reasons, comment, seconds, judged_at, created_at)
+        SELECT DISTINCT ON (s.idempotency_key) i.id, u.id, s.idempotency_key, s.body_hash, 'imported', true,
+               '{}', s.comment, s.seconds, coalesce(s.at, now()), now()
+        FROM stage_judgment s
+        JOIN annotation_item i ON i.project_id = %(project)s AND i.key = s.item_key
+        JOIN accounts_user u ON u.username = s.username
+        ORDER BY s.idempotency_key, s.line
+        ON CONFLICT (idempotency_key) DO NOTHING
+        RETURNING id, idempotency_key, item_id
+    """,
+}
+
+_REMEMBERED = f"WITH fresh AS ({_MERGE['judgments']}) INSERT INTO merged SELECT * FROM fresh"  # noqa: S608
+
+
+def lock(cursor: CursorWrapper, project_id: int) -> None:
+    """Two imports into one project take turns."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"import/{project_id}"])
+
+
+def create_staging(cursor: CursorWrapper) -> None:
+    cursor.execute(_STAGING)
+
+
+def find_conflicts(cursor: CursorWrapper, project_id: int) -> Iterator[tuple[int, str]]:
+    """(line, message) for each staged line that contradicts the database or an earlier line; remembered."""
+    cursor.execute("ANALYZE stage_prompt, stage_response, stage_item, stage_judgment, stage_answer")
+    for query in _CONFLICTS:
+        cursor.execute(f"INSERT INTO stage_bad {query}", {"project": project_id})
+    cursor.execute("SELECT DISTINCT ON (line) line, message FROM stage_bad ORDER BY line, message")
+    yield from cursor.fetchall()
+
+
+def drop_bad_lines(cursor: CursorWrapper) -> None:
+    """Take the lines `find_conflicts` named out of the staging tables."""
+    for table in ("stage_prompt", "stage_response", "stage_item", "stage_judgment", "stage_answer"):
+        cursor.execute(f"DELETE FROM {table} WHERE line IN (SELECT line FROM stage_bad)")  # noqa: S608  our own names
+
+
+def merge(cursor: CursorWrapper, project: Project) -> dict[str, int]:
+    """Move staging into the model; what is already there stays as it is. Rows added, by table."""
+    values = {"project": project.pk, "overlap": project.overlap, "gold_slots": GOLD_SLOTS}
+    added = {}
+    for name in ("prompts", "responses", "items", "item_responses", "gold", "annotators"):
+        cursor.execute(_MERGE[name], values)
+        added[name] = cursor.rowcount
+    cursor.execute(
+        "CREATE TEMP TABLE merged (id bigint, idempotency_key text, item_id bigint) ON COMMIT DROP"
+    )
+    cursor.execute(_REMEMBERED, values)
+    added["votes"] = cursor.rowcount
+    cursor.execute("ANALYZE merged")
+    cursor.execute(
+        """
+        INSERT INTO annotation_answer (judgment_id, criterion, choice, strength, ranks, ratings)
+        SELECT m.id, a.criterion, a.choice, a.strength, a.ranks, a.ratings
+        FROM merged m
+        JOIN (SELECT DISTINCT ON (idempotency_key) idempotency_key, ref FROM stage_judgment
+              ORDER BY idempotency_key, line) s ON s.idempotency_key = m.idempotency_key
+        JOIN stage_answer a ON a.ref = s.ref
+        """
+    )
+    cursor.execute(
+        """
+        UPDATE annotation_item i SET slots_left = greatest(0, i.slots_left - m.n)
+        FROM (SELECT item_id, count(*) AS n FROM merged GROUP BY item_id) m
+        WHERE i.id = m.item_id AND NOT i.is_gold
+        """
+    )
+    del added["item_responses"]
+    return added

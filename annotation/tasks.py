@@ -1,0 +1,17 @@
+"""Background work: thin, idempotent, safe to run twice."""
+
+from celery import shared_task
+
+from annotation.models.project import Project
+from annotation.services import aggregating, assigning
+
+
+@shared_task(name="annotation.expire_leases")
+def expire_leases() -> int:
+    """Give back the slots of people who left."""
+    return assigning.expire_leases()
+
+
+@shared_task(name="annotation.rebuild_soft_labels")
+def rebuild_soft_labels(project_id: int) -> int:
+    return aggregating.rebuild(project=Project.objects.get(pk=project_id))
