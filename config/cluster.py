@@ -97,7 +97,15 @@ def create(cluster: Path, account: Account) -> None:
     draft.mkdir(mode=0o700)
     if account.switch:
         os.chown(draft, account.uid, account.gid)
-    command = [binaries() / "initdb", "--pgdata", draft, "--username", embedded.USER, "--auth", "trust"]
+    command = [
+        str(binaries() / "initdb"),
+        "--pgdata",
+        str(draft),
+        "--username",
+        embedded.USER,
+        "--auth",
+        "trust",
+    ]
     command += [
         "--encoding",
         "UTF8",

@@ -110,7 +110,7 @@ def _says_ready(data: Path) -> bool:
 
 
 def _clear_the_remains(data: Path) -> None:
-    """After a kill or a reboot: end orphaned server processes of this folder, remove the stale pid file."""
+    """After a kill or a reboot: end orphaned server processes of this folder, remove its stale locks."""
     cluster = embedded.cluster_folder(data)
     for process in psutil.process_iter(["name"]):
         try:
@@ -118,7 +118,10 @@ def _clear_the_remains(data: Path) -> None:
                 process.kill()
         except psutil.Error:
             continue
-    (cluster / "postmaster.pid").unlink(missing_ok=True)
+    sockets = embedded.socket_folder(data)
+    name = f".s.PGSQL.{embedded.PORT}"
+    for path in (cluster / "postmaster.pid", sockets / name, sockets / f"{name}.lock"):
+        path.unlink(missing_ok=True)
 
 
 def _launch(data: Path, account: Account, *, durable: bool) -> None:

@@ -146,7 +146,7 @@ DATABASES: dict[str, dict[str, Any]] = {
 # Unset, the broker is PGMQ on the same PostgreSQL. An idle worker waits inside a long poll, which looks
 # for work every 200 ms. What a killed worker held returns after the visibility timeout.
 LAUREL_BROKER_IS_DATABASE = not environment.text("CELERY_BROKER_URL")
-CELERY_BROKER_URL = environment.text("CELERY_BROKER_URL", "pgmq://")
+CELERY_BROKER_URL = environment.text("CELERY_BROKER_URL", "pgmq://localhost")
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {}
 _VISIBILITY_SECONDS = environment.integer("LAUREL_VISIBILITY_SECONDS", 600, low=10, high=7 * 86400)
 if LAUREL_BROKER_IS_DATABASE:
@@ -259,7 +259,14 @@ LOGGING: dict[str, Any] = {
         "handlers": ["console"],
         "level": LAUREL_LOG_LEVEL if LAUREL_PROCESS != "command" else "WARNING",
     },
-    "loggers": {"django": {"handlers": [], "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+        # a line for each message taken would bury what matters
+        **{name: {"level": "WARNING"} for name in ("celery", "kombu", "pgmq", "psycopg")},
+        "py.warnings": {"level": "ERROR"},
+        "psycopg.pool": {"level": "ERROR"},  # says every failed try while the database restarts
+    },
 }
 
 django_stubs_ext.monkeypatch()
