@@ -9,6 +9,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from accounts.models import Membership, Role, User
+from annotation.models.content import Response
 from annotation.models.project import Guideline, Project
 from annotation.models.work import Assignment, Item, Judgment
 from annotation.models.worker import WorkerHeartbeat
@@ -174,6 +175,39 @@ def own_assignment(user: User, project: Project, assignment_id: int) -> Assignme
     if assignment is None:
         raise Http404("No such assignment.")
     return assignment
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What a project holds."""
+
+    prompts: int
+    responses: int
+    items: int
+    gold: int
+    judgments: int
+    annotators: int
+    labelled_pairs: int
+
+
+def holdings(project: Project) -> Holdings:
+    items = project.items.aggregate(
+        work=Count("pk", filter=Q(is_gold=False)), gold=Count("pk", filter=Q(is_gold=True))
+    )
+    judged = Judgment.objects.filter(item__project=project, live=True).aggregate(
+        judgments=Count("pk"),
+        annotators=Count("annotator", distinct=True),
+        pairs=Count("item", distinct=True, filter=Q(item__is_gold=False)),
+    )
+    return Holdings(
+        prompts=project.prompts.count(),
+        responses=Response.objects.filter(prompt__project=project).count(),
+        items=items["work"],
+        gold=items["gold"],
+        judgments=judged["judgments"],
+        annotators=judged["annotators"],
+        labelled_pairs=judged["pairs"],
+    )
 
 
 def worker_alive(queue: str) -> bool:

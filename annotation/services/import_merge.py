@@ -159,6 +159,14 @@ def create_staging(cursor: CursorWrapper) -> None:
     cursor.execute(_STAGING)
 
 
+def drop_staging(cursor: CursorWrapper) -> None:
+    """Before the transaction's end, so that a second import may follow in the same one."""
+    cursor.execute(
+        "DROP TABLE IF EXISTS stage_prompt, stage_response, stage_item, stage_judgment, stage_answer, "
+        "stage_bad, merged"
+    )
+
+
 def find_conflicts(cursor: CursorWrapper, project_id: int) -> Iterator[tuple[int, str]]:
     """(line, message) for each staged line that contradicts the database or an earlier line; remembered."""
     cursor.execute("ANALYZE stage_prompt, stage_response, stage_item, stage_judgment, stage_answer")

@@ -79,6 +79,7 @@ def import_records(
             if applied:
                 import_merge.drop_bad_lines(cursor)
                 added = import_merge.merge(cursor, project)
+            import_merge.drop_staging(cursor)
         if applied:
             audit.record(
                 actor=actor,

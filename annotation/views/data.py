@@ -1,0 +1,100 @@
+"""Data in and out: import, snapshots, export."""
+
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.models import User
+from annotation import selectors
+from annotation.forms import ImportForm
+from annotation.interchange.trl import ExportError
+from annotation.services import exporting, importing, snapshotting
+
+ERRORS_SHOWN = 100
+
+
+@login_required
+@require_GET
+def overview(request: HttpRequest, slug: str) -> HttpResponse:
+    """What the project holds, its snapshots, and the ways in and out."""
+    project = selectors.project_for(cast(User, request.user), slug, roles=selectors.BUILDERS)
+    context = {
+        "project": project,
+        "tab": "data",
+        "holdings": selectors.holdings(project),
+        "snapshots": project.snapshots.select_related("created_by")[:50],
+        "formats": exporting.FORMATS,
+        "form": ImportForm(),
+    }
+    return render(request, "annotation/data.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def import_items(request: HttpRequest, slug: str) -> HttpResponse:
+    """Import one file; bad rows are named by line, and nothing is half-done."""
+    user = cast(User, request.user)
+    project = selectors.project_for(user, slug, roles=selectors.BUILDERS)
+    form = ImportForm(request.POST or None, request.FILES or None)
+    report = None
+    if request.method == "POST" and form.is_valid():
+        report = importing.import_stream(
+            project=project,
+            stream=form.cleaned_data["file"].file,
+            actor=user,
+            skip_bad=form.cleaned_data["skip_bad"],
+        )
+    context = {
+        "project": project,
+        "tab": "data",
+        "form": form,
+        "report": report,
+        "errors": report.errors[:ERRORS_SHOWN] if report else (),
+    }
+    refused = (request.method == "POST" and report is None) or (report is not None and not report.applied)
+    return render(request, "annotation/import.html", context, status=422 if refused else 200)
+
+
+@login_required
+@require_POST
+def take_snapshot(request: HttpRequest, slug: str) -> HttpResponse:
+    user = cast(User, request.user)
+    project = selectors.project_for(user, slug, roles=selectors.BUILDERS)
+    try:
+        snapshot = snapshotting.create(project=project, actor=user)
+    except snapshotting.NothingToSnapshot as error:
+        messages.error(request, str(error))
+        return redirect("annotation:data", slug=slug)
+    messages.success(request, f"Snapshot {snapshot.number} taken.")
+    return redirect("annotation:snapshot", slug=slug, number=snapshot.number)
+
+
+@login_required
+@require_GET
+def snapshot(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """One snapshot: its counts, its split, and what was left out and why."""
+    project = selectors.project_for(cast(User, request.user), slug, roles=selectors.BUILDERS)
+    found = get_object_or_404(project.snapshots.select_related("created_by"), number=number)
+    context = {"project": project, "tab": "data", "snapshot": found, "formats": exporting.FORMATS}
+    return render(request, "annotation/snapshot.html", context)
+
+
+@login_required
+@require_GET
+def export(request: HttpRequest, slug: str, number: int, format: str) -> HttpResponse | FileResponse:
+    """The snapshot in a trainer's format, as one zip file."""
+    user = cast(User, request.user)
+    project = selectors.project_for(user, slug, roles=selectors.BUILDERS)
+    if format not in exporting.FORMATS:
+        raise Http404("No such format.")
+    found = get_object_or_404(project.snapshots, number=number)
+    try:
+        archive = exporting.export_archive(snapshot=found, format=format, actor=user)
+    except ExportError as error:
+        messages.error(request, str(error))
+        return redirect("annotation:snapshot", slug=slug, number=number)
+    return FileResponse(archive.open("rb"), as_attachment=True, filename=archive.name)
