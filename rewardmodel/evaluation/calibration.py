@@ -1,0 +1,113 @@
+"""Do the probabilities mean what they say? Scores against vote shares, and the temperature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from rewardmodel.evaluation import clustered
+from rewardmodel.evaluation.accuracy import TIE, A, B
+from rewardmodel.evaluation.clustered import Interval
+
+BINS = 15
+PRIOR = (
+    1.0  # precision of the normal prior on log T and on the move of τ: keeps a handful of pairs from T = 0
+)
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """P(A, B, tie) = softmax(d / 2T, -d / 2T, τ)."""
+
+    temperature: float
+    tau: float
+    pairs: int  # fitted on
+
+
+def log_probabilities(d: np.ndarray, temperature: float, tau: float) -> np.ndarray:
+    """(m,) -> (m, 3) over (A, B, tie)."""
+    half = np.asarray(d, dtype=np.float64) / (2 * temperature)
+    logits = np.stack([half, -half, np.full_like(half, tau)], axis=1)
+    logits -= logits.max(axis=1, keepdims=True)
+    return np.asarray(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))
+
+
+def fit_temperature(d: np.ndarray, shares: np.ndarray, weight: np.ndarray, tau: float) -> Temperature:
+    """Temperature and tie parameter with the least NLL on pairs the model did not learn from (Guo et al.
+    2017).
+
+    d: (m,) ensemble-mean differences; shares: (m, 3); weight: (m,) votes; tau: where the tie parameter
+    starts. With no pairs at all: T = 1 and the given tau.
+    """
+    if len(d) == 0:
+        return Temperature(1.0, tau, 0)
+    lead = shares[:, A] - shares[:, B]
+
+    def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
+        log_t, tie = float(x[0]), float(x[1])
+        log_p = log_probabilities(d, np.exp(log_t), tie)
+        p = np.exp(log_p)
+        value = -(weight[:, None] * shares * log_p).sum() + PRIOR / 2 * (log_t**2 + (tie - tau) ** 2)
+        half = d / (2 * np.exp(log_t))
+        slope = (weight * half * (lead - (p[:, A] - p[:, B]))).sum() + PRIOR * log_t
+        tilt = (weight * (p[:, TIE] - shares[:, TIE])).sum() + PRIOR * (tie - tau)
+        return float(value), np.array([slope, tilt])
+
+    found = minimize(
+        objective, np.array([0.0, tau]), jac=True, method="L-BFGS-B", bounds=[(-5, 5), (-15, 15)]
+    )
+    return Temperature(float(np.exp(found.x[0])), float(found.x[1]), len(d))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    nll: Interval  # nats per vote: cross-entropy against the shares, mean over pairs
+    brier: Interval  # Σ_o (P(o) - share_o)², mean over pairs; 0 … 2
+    ece: Interval  # of the expected score P(A) + ½ P(tie)
+    ece_tie: Interval  # of P(tie)
+    bins: tuple[tuple[float, float, int], ...]  # mean expected score, mean share, pairs
+
+
+def calibration(log_p: np.ndarray, shares: np.ndarray, prompt: np.ndarray, draws: np.ndarray) -> Calibration:
+    """Proper scores and calibration error of (m, 3) log-probabilities against (m, 3) vote shares."""
+    p = np.exp(log_p)
+    expected, seen = p[:, A] + p[:, TIE] / 2, shares[:, A] + shares[:, TIE] / 2
+    return Calibration(
+        clustered.mean(-(shares * log_p).sum(axis=1), prompt, draws),
+        clustered.mean(((p - shares) ** 2).sum(axis=1), prompt, draws),
+        expected_calibration_error(expected, seen, prompt, draws),
+        expected_calibration_error(p[:, TIE], shares[:, TIE], prompt, draws),
+        tuple(
+            (float(expected[rows].mean()), float(seen[rows].mean()), len(rows))
+            for rows in equal_mass_bins(expected)
+        ),
+    )
+
+
+def equal_mass_bins(predicted: np.ndarray, bins: int = BINS) -> list[np.ndarray]:
+    """Row numbers of each bin: as many pairs in each as can be, in order of the prediction."""
+    order = np.argsort(predicted, kind="stable")
+    return [rows for rows in np.array_split(order, bins) if len(rows)]
+
+
+def expected_calibration_error(
+    predicted: np.ndarray, seen: np.ndarray, prompt: np.ndarray, draws: np.ndarray, bins: int = BINS
+) -> Interval:
+    """Σ_bins n_bin / m · |mean prediction - mean share|, with bins of equal mass (Naeini et al. 2015).
+
+    The interval resamples prompts with the bins held fixed; the absolute value biases both upwards when
+    there are few pairs.
+    """
+    m = len(predicted)
+    if m == 0:
+        return Interval(None, None, None, 0)
+    gaps = np.zeros((m, bins))
+    for i, rows in enumerate(equal_mass_bins(predicted, bins)):
+        gaps[rows, i] = predicted[rows] - seen[rows]
+    per_prompt = clustered.sums_by_prompt(gaps, prompt, draws.shape[1])
+    pairs = draws @ clustered.sums_by_prompt(np.ones(m), prompt, draws.shape[1])
+    drawn = np.abs(draws @ per_prompt).sum(axis=1)[pairs > 0] / pairs[pairs > 0]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Interval(float(np.abs(gaps.sum(axis=0)).sum() / m), float(low), float(high), m)

@@ -1,0 +1,80 @@
+"""Which prompts train, which stop, which calibrate, which test.
+
+With many prompts: the snapshot's own splits. With few, the tenth that is for testing is too small: its
+accuracy is good to some 1/√prompts, whatever the number of pairs. So there every prompt is held out once
+(cross-fitting): fold f's heads never see fold f's prompts, its pairs are predicted by those heads, and the
+temperature used on fold f is fitted on the other folds' predictions. The ensemble which is kept is then
+trained on all but the test prompts, and calibrated on the cross-fitted predictions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rewardmodel.evaluation.accuracy import decisions
+from rewardmodel.training.config import TrainingConfig
+from rewardmodel.training.data import Pairs, Snapshot
+from rewardmodel.training.failure import NoPreferenceError, TooFewError
+
+MIN_TEST_PAIRS = 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """P prompts with pairs. Group 0 is the ensemble that is kept; groups 1…F are the folds, if there are
+    any."""
+
+    prompts: np.ndarray  # (P,) rows of responses.prompt_ids
+    prompt: np.ndarray  # (m,) the prompt of each pair, in 0…P-1
+    held_out: tuple[np.ndarray, ...]  # for each group (P,) bool: prompts its heads never see
+    fold: np.ndarray | None  # (P,) the group which holds a prompt out, 1…F; None without cross-fitting
+
+    @property
+    def cross_fitted(self) -> bool:
+        return self.fold is not None
+
+
+def check_enough(snapshot: Snapshot, config: TrainingConfig) -> None:
+    """Raise with the reason when there is too little to learn from."""
+    pairs = snapshot.pairs
+    prompts = len(np.unique(pairs.prompt))
+    if len(pairs.ids) < config.min_pairs:
+        raise TooFewError(
+            f"The snapshot has {len(pairs.ids)} judged pairs; training needs at least {config.min_pairs}. "
+            "Collect more judgments and try again."
+        )
+    if prompts < config.min_prompts:
+        raise TooFewError(
+            f"The judged pairs belong to {prompts} prompts; training needs at least {config.min_prompts}, "
+            f"because it "
+            "is tested on prompts it has not seen. Judge pairs of more prompts."
+        )
+    if not (decisions(pairs.shares) != 0).any():
+        raise NoPreferenceError(
+            f"All {len(pairs.ids)} pairs are ties: there is no preference to learn. Collect judgments on "
+            f"responses "
+            "that differ more."
+        )
+
+
+def make(pairs: Pairs, config: TrainingConfig) -> Plan:
+    """Decide the groups. Uses the seed for the folds and nothing of the answers but how many test pairs
+    have one."""
+    prompts, prompt = np.unique(pairs.prompt, return_inverse=True)
+    split = np.empty(len(prompts), dtype=object)
+    split[prompt] = pairs.split
+    test = split == "test"
+    decided_tests = int((decisions(pairs.shares)[test[prompt]] != 0).sum())
+    enough = (
+        decided_tests >= MIN_TEST_PAIRS and (split == "calibration").any() and (split == "train").sum() >= 2
+    )
+    if len(prompts) >= config.cross_fit_below and enough:
+        return Plan(prompts, prompt, (split != "train",), None)
+    kept = test if (~test).sum() >= 2 else np.zeros(len(prompts), dtype=bool)
+    folds = len(prompts) if len(prompts) <= config.leave_one_out else min(len(prompts), config.folds)
+    order = np.random.default_rng([config.seed, 1]).permutation(len(prompts))
+    fold = np.empty(len(prompts), dtype=np.int64)
+    fold[order] = np.arange(len(prompts)) % folds + 1
+    return Plan(prompts, prompt, (kept, *(fold == f for f in range(1, folds + 1))), fold)

@@ -1,0 +1,54 @@
+"""python -m rewardmodel.training.score ENSEMBLE RESPONSES.parquet OUT.npz [--cache DIR]"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import traceback
+from pathlib import Path
+
+import numpy as np
+
+from rewardmodel.training import data, ensemble, files
+from rewardmodel.training.failure import TrainingError, explain
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Score responses with an ensemble: 0 and OUT.npz, or 1 and the reason on standard error.
+
+    OUT.npz: response_id (n,), rewards (n, K) float32 before temperature, features (n, f) float32,
+    temperature, tau.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m rewardmodel.training.score", description="Score responses."
+    )
+    parser.add_argument("ensemble", type=Path)
+    parser.add_argument("responses", type=Path, help="a file with the columns of responses.parquet")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--cache", type=Path, help="where embeddings are kept (default: beside OUT)")
+    given = parser.parse_args(arguments)
+    try:
+        loaded = ensemble.load(given.ensemble)
+        responses = data.read_responses(given.responses)
+        scores = ensemble.score(loaded, responses, given.cache or given.out.parent / "cache")
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            response_id=np.array(responses.ids, dtype=np.str_),
+            rewards=scores.rewards,
+            features=scores.features,
+            temperature=np.float64(loaded.temperature),
+            tau=np.float64(loaded.tau),
+        )
+        files.write_bytes(given.out, buffer.getvalue())
+    except Exception as error:
+        if not isinstance(error, TrainingError):
+            traceback.print_exc()
+        sys.stderr.write(explain(error).reason + "\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
