@@ -55,6 +55,16 @@
     menu.querySelector("summary").focus();
   });
 
+  // What scrolls sideways must be reachable by keyboard; what does not need not be a stop.
+  function markScrollers() {
+    for (const box of document.querySelectorAll(".prose pre, .prose table, .table-wrap, .code")) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0; else box.removeAttribute("tabindex");
+    }
+  }
+  markScrollers();
+  window.addEventListener("resize", markScrollers);
+  document.addEventListener("htmx:afterSettle", markScrollers);
+
   function toast(text) {
     const box = document.querySelector(".toasts");
     if (!box) return;
