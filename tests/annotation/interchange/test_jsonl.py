@@ -293,6 +293,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, found[0].messa
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source",
     [

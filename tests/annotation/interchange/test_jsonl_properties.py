@@ -104,28 +104,14 @@ def test_arbitrary_compressed_bytes_never_raise(data: bytes) -> None:
     assert list(read_jsonl(io.BytesIO(gzip.compress(data)), max_line_bytes=100))
 
 
+ITEM = ["id", "prompt", "responses", "kind", "metadata", "gold", "votes", "text", "model", "role", "content"]
 ANSWER = ["choice", "ranks", "ratings", "strength", "criterion", "reason", "seconds", "at", "annotator"]
-KEYS = [
-    "id",
-    "prompt",
-    "responses",
-    "kind",
-    "metadata",
-    "gold",
-    "votes",
-    "text",
-    "model",
-    "role",
-    "content",
-    *ANSWER,
-]
+keys = st.sampled_from(ITEM + ANSWER)
 numbers = st.integers() | st.floats()
 scalars = st.none() | st.booleans() | numbers | any_text | st.sampled_from(["a", "tie", "user"])
 shapes = st.recursive(
     scalars,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(ITEM + ANSWER), inner, max_size=5)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=5),
     max_leaves=25,
 )
 

@@ -1,0 +1,212 @@
+"""The snapshot folder: responses.parquet, preferences.parquet, manifest.json. The only hand-off to training.
+
+Immutable: written once under a temporary name and renamed, every file's SHA-256 in the manifest. Rows are
+sorted by (prompt_id, response_id) and (prompt_id, pair_id, criterion); the same input gives the same bytes.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from operator import itemgetter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from annotation.interchange.atomic_folder import FileSum, atomic_folder, file_sum
+from annotation.interchange.records import Kind
+from annotation.interchange.snapshot_rows import (
+    PREFERENCE_SCHEMA,
+    RESPONSE_SCHEMA,
+    PreferenceCheck,
+    PreferenceRow,
+    ResponseRow,
+    SnapshotError,
+    SplitPreference,
+    checked_responses,
+    preference_values,
+    response_values,
+)
+from annotation.interchange.sorted_rows import Row, sorted_rows
+from annotation.interchange.split import FRACTIONS, assign_splits
+
+FORMAT = "laurel-snapshot/1"
+RESPONSES, PREFERENCES, MANIFEST = "responses.parquet", "preferences.parquet", "manifest.json"
+ROW_GROUP_ROWS = 4096
+
+
+class SnapshotChangedError(SnapshotError):
+    """A file of a snapshot is not what its manifest says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    project: str
+    created_at: str
+    kind: Kind
+    criteria: tuple[str, ...]
+    split: Mapping[str, Any]
+    files: Mapping[str, FileSum]
+    counts: Mapping[str, int]
+    left_out: Mapping[str, int]
+    guideline_version: int | str | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            **asdict(self),
+            "criteria": list(self.criteria),
+            "left_out": [
+                {"reason": reason, "count": count} for reason, count in sorted(self.left_out.items())
+            ],
+        }
+
+
+def write_snapshot(
+    folder: Path,
+    *,
+    responses: Iterable[ResponseRow],
+    preferences: Iterable[PreferenceRow],
+    project: str,
+    kind: Kind,
+    criteria: Sequence[str],
+    created_at: datetime,
+    split_seed: int,
+    left_out: Mapping[str, int],
+    guideline_version: int | str | None,
+    fractions: Mapping[str, float] = FRACTIONS,
+) -> Manifest:
+    """Write a snapshot folder, whole or not at all, from rows in any order; each iterable is read once.
+
+    Prompts that carry a preference are split by `assign_splits`. Memory: 100,000 rows while sorting, and the
+    ids. Raises SnapshotError on rows that contradict one another, FolderInTheWayError if `folder` exists.
+    """
+    if created_at.tzinfo is None:
+        raise SnapshotError(f"created_at {created_at.isoformat()} has no zone: pass an aware time")
+    with atomic_folder(folder) as partial, TemporaryDirectory(dir=partial.parent, prefix=".sort-") as scratch:
+        response_runs, preference_runs = Path(scratch, "responses"), Path(scratch, "preferences")
+        response_runs.mkdir()
+        preference_runs.mkdir()
+        judged: dict[str, None] = {}
+        noted = _noting_prompts(preferences, judged)
+        preference_rows = sorted_rows(noted, itemgetter(1, 0, 4), preference_runs)
+        response_rows = sorted_rows(map(response_values, responses), itemgetter(0, 1), response_runs)
+        splits = assign_splits(judged, split_seed, fractions)
+        prompt_of: dict[str, str] = {}
+        written = _write(partial / RESPONSES, RESPONSE_SCHEMA, checked_responses(response_rows, prompt_of))
+        check = PreferenceCheck(frozenset(criteria), prompt_of, splits)
+        labels = _write(partial / PREFERENCES, PREFERENCE_SCHEMA, check.passing(preference_rows))
+        prompts = Counter(splits.values())
+        manifest = Manifest(
+            project=project,
+            created_at=created_at.astimezone(UTC).isoformat(),
+            kind=kind,
+            criteria=tuple(criteria),
+            split={
+                "seed": split_seed,
+                "fractions": dict(fractions),
+                "prompts": {name: prompts[name] for name in fractions},
+                "pairs": {name: check.pairs[name] for name in fractions},
+            },
+            files={
+                RESPONSES: file_sum(partial / RESPONSES, written),
+                PREFERENCES: file_sum(partial / PREFERENCES, labels),
+            },
+            counts={
+                "prompts": len(set(prompt_of.values())),
+                "responses": written,
+                "pairs": sum(check.pairs.values()),
+                "preferences": labels,
+                "votes": check.votes,
+            },
+            left_out=dict(left_out),
+            guideline_version=guideline_version,
+        )
+        text = json.dumps(manifest.as_json(), ensure_ascii=False, indent=2) + "\n"
+        (partial / MANIFEST).write_text(text, encoding="utf-8")
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Raises SnapshotError when there is no manifest of this format."""
+    path = folder / MANIFEST
+    try:
+        found = json.loads(path.read_bytes())
+        if found["format"] != FORMAT:
+            raise SnapshotError(f"{path} has format {found['format']!r}, this version reads {FORMAT!r}")
+        return Manifest(
+            project=found["project"],
+            created_at=found["created_at"],
+            kind=found["kind"],
+            criteria=tuple(found["criteria"]),
+            split=found["split"],
+            files={name: FileSum(**file) for name, file in found["files"].items()},
+            counts=found["counts"],
+            left_out={entry["reason"]: entry["count"] for entry in found["left_out"]},
+            guideline_version=found["guideline_version"],
+        )
+    except FileNotFoundError as error:
+        raise SnapshotError(f"{folder} is not a snapshot: it has no {MANIFEST}") from error
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise SnapshotError(f"{path} is no snapshot manifest ({error!r}): make the snapshot again") from error
+
+
+def verify_snapshot(folder: Path) -> Manifest:
+    """Hash every file. Raises SnapshotChangedError naming the first that is missing or differs."""
+    manifest = read_manifest(folder)
+    if missing := {RESPONSES, PREFERENCES} - manifest.files.keys():
+        raise SnapshotError(f"the manifest of {folder} does not list {min(missing)}: make the snapshot again")
+    for name, expected in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise SnapshotChangedError(f"{path} is missing: make the snapshot again")
+        if (found := file_sum(path, expected.rows)) != expected:
+            raise SnapshotChangedError(
+                f"{path} was changed: its SHA-256 is {found.sha256[:12]}… ({found.bytes} bytes), the manifest"
+                f" says {expected.sha256[:12]}… ({expected.bytes} bytes); make the snapshot again"
+            )
+    return manifest
+
+
+def read_responses(folder: Path) -> Iterator[ResponseRow]:
+    """Stream the responses, sorted by (prompt_id, response_id)."""
+    for row in _read(folder / RESPONSES):
+        yield ResponseRow(**row)
+
+
+def read_preferences(folder: Path) -> Iterator[SplitPreference]:
+    """Stream the preferences, sorted by (prompt_id, pair_id, criterion)."""
+    for row in _read(folder / PREFERENCES):
+        split = row.pop("split")
+        yield SplitPreference(PreferenceRow(**row), split)
+
+
+def _read(path: Path) -> Iterator[dict[str, Any]]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=1024):
+            yield from batch.to_pylist()
+
+
+def _noting_prompts(preferences: Iterable[PreferenceRow], judged: dict[str, None]) -> Iterator[Row]:
+    for preference in preferences:
+        judged[preference.prompt_id] = None
+        yield preference_values(preference)
+
+
+def _write(path: Path, schema: pa.Schema, rows: Iterator[Row]) -> int:
+    """Write rows in groups of a fixed number (so that bytes repeat) and return how many there were."""
+    count = 0
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while group := list(islice(rows, ROW_GROUP_ROWS)):
+            columns = [
+                pa.array(values, type=column.type)
+                for values, column in zip(zip(*group, strict=True), schema, strict=True)
+            ]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+            count += len(group)
+    return count
