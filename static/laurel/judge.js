@@ -171,6 +171,8 @@
   function choose(value) {
     const radio = find(`#choice-${value}`);
     if (!radio || busy) return;
+    for (const panel of root.querySelectorAll("details.menu[open]")) panel.open = false;
+    if (document.activeElement?.matches("a, button, summary")) document.activeElement.blur();  // Enter now submits
     if (radio.checked) { submitAnswer(); return; }
     radio.checked = true;
     radio.dispatchEvent(new Event("change", { bubbles: true }));
