@@ -9,7 +9,7 @@ from django.db.models import Q
 from annotation.models.content import Response
 from annotation.models.project import Project
 from annotation.models.work import Item
-from rewardmodel.models import Ensemble
+from rewardmodel.models import Ensemble, TrainingRun
 
 
 class LoopPolicy(models.Model):
@@ -19,7 +19,6 @@ class LoopPolicy(models.Model):
     enabled = models.BooleanField(default=True)
     retrain_every = models.PositiveIntegerField(default=200, validators=[MinValueValidator(1)])
     batch_size = models.PositiveIntegerField(default=50, validators=[MinValueValidator(1)])
-    judgments_at_last_turn = models.PositiveIntegerField(default=0)
 
     def __str__(self) -> str:
         return f"every {self.retrain_every} judgments"
@@ -80,3 +79,39 @@ class SelectedPair(models.Model):
 
     def __str__(self) -> str:
         return f"{self.batch} #{self.rank}"
+
+
+class LoopTurn(models.Model):
+    """One turn of the loop: enough new judgments, so train, promote if not worse, select.
+
+    The row says how far it is; a periodic task takes the next step, so a lost message costs seconds.
+    """
+
+    class State(models.TextChoices):
+        TRAINING = "training", "Training"
+        SELECTING = "selecting", "Selecting"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="loop_turns")
+    judgments = models.PositiveIntegerField()  # live judgments in the project when it began
+    run = models.ForeignKey(TrainingRun, null=True, on_delete=models.PROTECT, related_name="loop_turns")
+    batch = models.ForeignKey(SelectionBatch, null=True, on_delete=models.PROTECT, related_name="loop_turns")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.TRAINING)
+    note = models.TextField(blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["project"],
+                condition=Q(state__in=["training", "selecting"]),
+                name="turn_one_open_per_project",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"turn at {self.judgments} judgments ({self.state})"

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -56,11 +57,13 @@ def submit(
     seconds: float | None = None,
     idempotency_key: str,
     source: str = Judgment.Source.BROWSER,
+    judged_at: datetime | None = None,
 ) -> Submission:
     """Store one pairwise answer, exactly once. `choice` is canonical: "a" is the item's first response.
 
     The same answer sent again (retry, double click, Back) returns the stored judgment. An answer whose
-    lease ran out is accepted if a slot is open, else kept as surplus. Raises `Conflict` when the key or the
+    lease ran out is accepted if a slot is open, else kept as surplus. `judged_at` dates a simulated answer;
+    by default it is now. Raises `Conflict` when the key or the
     item already carries a different answer, `InvalidAnswer` when a value is not acceptable.
     """
     try:
@@ -76,7 +79,8 @@ def submit(
             if stored is not None:
                 return Submission(stored, created=False)
             _finish(assignment)
-            judgment = _store(assignment, body, digest, seconds, idempotency_key, source)
+            seconds = _credible(assignment, seconds, source)
+            judgment = _store(assignment, body, digest, seconds, idempotency_key, source, judged_at)
             return Submission(judgment, created=True)
     except IntegrityError as error:
         stored = Judgment.objects.filter(idempotency_key=idempotency_key).first()
@@ -154,11 +158,24 @@ def _finish(assignment: Assignment) -> None:
     assignment.save(update_fields=["state", "surplus", "finished_at"])
 
 
+def _credible(assignment: Assignment, seconds: float | None, source: str) -> float | None:
+    """What the browser measured, but never more than passed on the server's clock."""
+    if seconds is None or source == Judgment.Source.SIMULATED:
+        return seconds
+    elapsed = (timezone.now() - assignment.created_at).total_seconds()
+    return max(0.0, min(seconds, elapsed))
+
+
 def _store(
-    assignment: Assignment, body: _Body, digest: str, seconds: float | None, key: str, source: str
+    assignment: Assignment,
+    body: _Body,
+    digest: str,
+    seconds: float | None,
+    key: str,
+    source: str,
+    judged_at: datetime | None,
 ) -> Judgment:
-    now = timezone.now()
-    elapsed = (now - assignment.created_at).total_seconds()
+    project = assignment.item.project
     judgment = Judgment.objects.create(
         item=assignment.item,
         annotator=assignment.annotator,
@@ -167,17 +184,12 @@ def _store(
         body_hash=digest,
         source=source,
         supersedes=retracted_answer(assignment),
-        guideline=latest_guidelines(assignment.item.project),
+        guideline=latest_guidelines(project),
         display_order=assignment.display_order,
         reasons=list(body.reasons),
         comment=body.comment,
-        # What the browser measured, but never more than passed on the server's clock.
-        seconds=None
-        if seconds is None
-        else (seconds if source == Judgment.Source.SIMULATED else max(0.0, min(seconds, elapsed))),
-        judged_at=now,
+        seconds=seconds,
+        judged_at=judged_at or timezone.now(),
     )
-    Answer.objects.create(
-        judgment=judgment, criterion=assignment.item.project.main_criterion, choice=body.choice
-    )
+    Answer.objects.create(judgment=judgment, criterion=project.main_criterion, choice=body.choice)
     return judgment

@@ -56,8 +56,8 @@ def download(request: HttpRequest, slug: str, table: str) -> HttpResponse:
 
 def _annotators(project: Project) -> Iterable[Iterable[Any]]:
     yield (
-        "annotator", "origin", "judgments", "gold", "gold_right", "median_seconds", "sided", "chose_left", "ties",
-        "last_at",
+        "annotator", "origin", "judgments", "gold", "gold_right", "median_seconds", "sided", "chose_left",
+        "ties", "last_at",
     )  # fmt: skip
     for row in monitor_selectors.annotators(project):
         yield (

@@ -1,0 +1,63 @@
+"""./laurel select PROJECT --n N: queue the comparisons that teach the model most."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from activelearning.models import SelectedPair, SelectionBatch
+from activelearning.services.selecting import InvalidSelection, select
+from annotation.management.base import LaurelCommand, Refusal, project_named
+from rewardmodel.services.scoring import ScoringFailed
+
+
+class Command(LaurelCommand):
+    help = "Choose the next pairs by the active ensemble and queue them ahead of everything else."
+
+    def arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("project", help="the project's short name")
+        parser.add_argument("--n", type=int, required=True, help="how many pairs")
+        parser.add_argument("--seed", type=int, help="for a selection that can be repeated")
+
+    def perform(self, *, project: str, n: int, seed: int | None) -> dict[str, Any]:
+        target = project_named(project)
+        try:
+            batch = select(project=target, n=n, seed=seed)
+        except (InvalidSelection, ScoringFailed) as error:
+            raise Refusal(str(error)) from error
+        if batch is None:
+            note = "Every pair of responses is judged, gold or already queued: import more responses."
+            self.say(note)
+            return {"project": target.slug, "batch": None, "pairs": [], "notes": [note]}
+        pairs = [
+            _as_json(pair) for pair in batch.pairs.select_related("response_a", "response_b", "item__prompt")
+        ]
+        self.say(f"Batch {batch.number}: {len(pairs)} of {batch.candidates:,} candidate pairs are queued.")
+        for note in batch.notes:
+            self.say(f"  {note}")
+        return {**_batch_json(batch), "pairs": pairs}
+
+
+def _batch_json(batch: SelectionBatch) -> dict[str, Any]:
+    return {
+        "project": batch.project.slug,
+        "batch": batch.number,
+        "run": batch.ensemble.run.number if batch.ensemble else None,
+        "strategy": batch.strategy,
+        "seed": batch.seed,
+        "candidates": batch.candidates,
+        "notes": batch.notes,
+    }
+
+
+def _as_json(pair: SelectedPair) -> dict[str, Any]:
+    return {
+        "rank": pair.rank,
+        "item": pair.item_id,
+        "prompt": pair.item.prompt_id,
+        "response_a": pair.response_a.external_id or str(pair.response_a_id),
+        "response_b": pair.response_b.external_id or str(pair.response_b_id),
+        "reason": pair.reason,
+        "explanation": pair.explanation,
+        "scores": pair.scores,
+        "propensity": pair.propensity,
+    }

@@ -1,0 +1,54 @@
+"""./laurel simulate PROJECT: marked, simulated annotators, so that every page has something to show."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from activelearning.services.selecting import select
+from annotation.management.base import LaurelCommand, Refusal, project_named
+from annotation.services.simulating import InvalidSimulation, simulate
+
+REFILL = 50  # pairs queued at a time when everything waiting has been judged
+
+
+class Command(LaurelCommand):
+    help = "Let simulated annotators (careful, noisy, biased to the left, spammer, too fast) judge items."
+
+    def arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("project", help="the project's short name")
+        parser.add_argument("--annotators", type=int, default=12)
+        parser.add_argument("--judgments", type=int, default=2000)
+        parser.add_argument("--seed", type=int, default=1)
+
+    def perform(self, *, project: str, annotators: int, judgments: int, seed: int) -> dict[str, Any]:
+        target = project_named(project)
+
+        def refill() -> int:
+            batch = select(project=target, n=REFILL)
+            return 0 if batch is None else batch.pairs.count()
+
+        def progress(done: int) -> None:
+            if done % 250 == 0:
+                self.progress(f"{done:,} of {judgments:,} judgments")
+
+        try:
+            found = simulate(
+                project=target,
+                annotators=annotators,
+                judgments=judgments,
+                seed=seed,
+                refill=refill,
+                progress=progress,
+            )
+        except InvalidSimulation as error:
+            raise Refusal(str(error)) from error
+        self.say(f"{target.slug}: {found.judgments:,} judgments by {found.annotators} simulated annotators.")
+        if found.exhausted:
+            self.say("They stopped early: nothing is left that any of them may judge.")
+        return {
+            "project": target.slug,
+            "annotators": found.annotators,
+            "judgments": found.judgments,
+            "kinds": found.by_kind,
+            "exhausted": found.exhausted,
+        }
