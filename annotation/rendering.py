@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_block import StateBlock
+from markdown_it.rules_block.table import table
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
@@ -157,8 +158,19 @@ def _count_inline(state: StateInline, silent: bool) -> bool:
     return False
 
 
+def _count_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """A table fills up short rows, so that few characters become very many cells: pay for them first."""
+    if not silent and table(state, start, end, True):
+        last = start
+        while last < end and not state.isEmpty(last):
+            last += 1
+        columns = state.getLines(start, start + 1, 0, False).count("|") + 1
+        _count(state.env, columns * (last - start))
+    return table(state, start, end, silent)
+
+
 def _count_tokens(state: StateCore) -> None:
-    """Blocks are paid for before their text is parsed: a table of empty cells has many and no text."""
+    """Blocks are paid for before their text is parsed; empty ones have none."""
     _count(state.env, len(state.tokens))
 
 
@@ -167,6 +179,7 @@ def _parser() -> MarkdownIt:
     parser.enable(["table", "strikethrough"])
     parser.disable(["html_block", "html_inline"])
     parser.block.ruler.before("table", "count", _count_block, {"alt": ["paragraph", "blockquote", "list"]})
+    parser.block.ruler.at("table", _count_table, {"alt": ["paragraph", "reference"]})
     parser.inline.ruler.before("text", "count", _count_inline)
     parser.core.ruler.after("block", "count", _count_tokens)
     return parser
