@@ -154,7 +154,7 @@ if LAUREL_BROKER_IS_DATABASE:
         "conn_string": embedded.conninfo(_database),
         "init_extension": False,
         "visibility_timeout": _VISIBILITY_SECONDS,
-        "wait_time_seconds": 5,
+        "wait_time_seconds": 1,
         "poll_interval_ms": 200,
         "polling_interval": 0.2,
         "pool_size": 4,
