@@ -105,7 +105,7 @@ def naive_greedy(x: np.ndarray, v: np.ndarray, n: int) -> list[int]:
 
 
 def best_of(steps: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """What greedy_d_optimal does, the inverse and every quadratic form computed anew for each pick."""
+    """The shortest of several turns, all steps in each, so that a busy minute does not fall on one step."""
     best = dict.fromkeys(steps, float("inf"))
     for _ in range(repeats):
         for name, step in steps.items():
