@@ -39,12 +39,14 @@ def prepare(*, sample: bool) -> None:
         if settings.LAUREL_BROKER_IS_DATABASE:
             queue.install(embedded.conninfo(settings.DATABASES["default"]))
         call_command("migrate", verbosity=0, interactive=False)
+        call_command("ensure_users", verbosity=0)
     if "whitenoise" in settings.STORAGES["staticfiles"]["BACKEND"]:
         _collect_static(settings.STATIC_ROOT)
     marker = settings.LAUREL_DATA_DIR / "run" / "sample_loaded"
     if sample and not marker.exists() and "load_sample" in get_commands():
         with phase("sample project (once)"), redirect_stdout(sys.stderr):
             call_command("load_sample", verbosity=0)
+            call_command("ensure_users", sample_project="sample", verbosity=0)
         marker.touch()
 
 
