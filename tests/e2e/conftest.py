@@ -1,0 +1,96 @@
+"""A real Chromium for every browser test, and visitors who are already signed in."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+
+from accounts.models import User
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """LAUREL_CHROMIUM, else the system's Chromium, else the one Playwright installed."""
+    path = os.environ.get("LAUREL_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    # Playwright keeps an event loop running in this thread; the tests still use the database from it.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """A page and all that happened on it that should not have."""
+
+    page: Page
+    site: str
+    complaints: list[str] = field(
+        default_factory=list
+    )  # console errors, script errors, dialogs, refused content
+    left_the_site: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        def console(message: object) -> None:
+            text = str(getattr(message, "text", ""))
+            if getattr(message, "type", "") in ("error", "warning") or "Content Security Policy" in text:
+                self.complaints.append(text)
+
+        def request(sent: Request) -> None:
+            if not sent.url.startswith((self.site, "data:", "blob:")):
+                self.left_the_site.append(sent.url)
+
+        def dialog(opened: object) -> None:
+            self.complaints.append(f"dialog: {opened}")
+            opened.dismiss()  # type: ignore[attr-defined]
+
+        self.page.on("console", console)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", dialog)
+        self.page.on("request", request)
+
+    def assert_clean(self) -> None:
+        assert self.complaints == []
+        assert self.left_the_site == []
+
+
+@pytest.fixture
+def visit(chromium: Browser, live_server: object) -> Iterator[Callable[..., Visit]]:
+    """`visit(user, "/path/", width=390)`: a fresh browser profile, signed in as `user`, on that page."""
+    contexts: list[BrowserContext] = []
+    site = str(live_server.url)  # type: ignore[attr-defined]
+
+    def open_page(
+        user: User | None, path: str = "/", *, width: int = 1280, height: int = 800, **options: object
+    ):
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        if user is not None:
+            client = Client()
+            client.force_login(user)
+            context.add_cookies(
+                [
+                    {
+                        "name": "sessionid",
+                        "value": client.cookies["sessionid"].value,
+                        "url": site,
+                        "httpOnly": True,
+                    }
+                ]
+            )
+        made = Visit(context.new_page(), site)
+        made.watch()
+        made.page.goto(site + path)
+        return made
+
+    yield open_page
+    for context in contexts:
+        context.close()
