@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django_htmx",
     "csp",
+    "config",
     "accounts",
     "annotation",
     "rewardmodel",
@@ -180,7 +181,13 @@ CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(LAUREL_DATA_DIR / "run" / "scheduler")
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "training runs that nobody works on": {
+        "task": "rewardmodel.reconcile",
+        "schedule": 15.0,
+        "options": {"expires": 15.0},
+    },
+}
 
 # --- pages ----------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

@@ -42,11 +42,12 @@ class TrainingRun(models.Model):
     trigger = models.CharField(max_length=10, choices=Trigger.choices, default=Trigger.PERSON)
     attempts = models.PositiveSmallIntegerField(default=0)
     holder = models.CharField(max_length=200, blank=True)  # who trains it: host, process
-    lease_expires_at = models.DateTimeField(null=True)
+    lease_expires_at = models.DateTimeField(null=True)  # of a queued run: when to send it again
     cancel_requested = models.BooleanField(default=False)
     progress = models.JSONField(default=dict)
     metrics = models.JSONField(null=True)
     reason = models.TextField(blank=True)  # why it failed or was cancelled, in words
+    verdict = models.TextField(blank=True, default="", db_default="")  # the promotion gate's words
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )

@@ -1,0 +1,33 @@
+"""Background work of the training queue: thin, idempotent, safe to run twice."""
+
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_ready, worker_shutting_down
+
+from rewardmodel.services import following, reconciling, sending
+
+
+@shared_task(name=sending.TRAIN)
+def train(run_id: int) -> bool:
+    """Carry out a queued run. A message that comes twice, or late, finds nothing to do."""
+    return following.execute(run_id)
+
+
+@shared_task(name="rewardmodel.reconcile")
+def reconcile() -> int:
+    """Every few seconds: recover what a lost worker or a lost message left behind."""
+    return len(reconciling.reconcile())
+
+
+@worker_ready.connect(weak=False)
+def _look_for_left_overs(sender: Any, **_: object) -> None:
+    """A training worker that starts finds at once what the one before it left."""
+    if sending.QUEUE in sender.app.amqp.queues.consume_from:
+        reconcile.apply_async(queue=sending.QUEUE)
+
+
+@worker_shutting_down.connect(weak=False)
+def _put_down(**_: object) -> None:
+    """The worker is told to stop: the run in its hands goes back to the queue and resumes later."""
+    following.stopping.set()
