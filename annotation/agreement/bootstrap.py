@@ -22,10 +22,7 @@ from annotation.agreement.estimate import (
     with_interval,
     without_value,
 )
-from annotation.agreement.units import FloatArray, UnitCounts
-
-BLOCK_CELLS = 500_000
-"""Draws × patterns (or units) held at once: 4 MB of float64 an array."""
+from annotation.agreement.units import BLOCK_CELLS, FloatArray, UnitCounts
 
 MULTINOMIAL_COST = 12
 """Drawing one pattern's binomial takes about as long as drawing this many unit indices (measured)."""
@@ -39,7 +36,8 @@ def resampled(counts: UnitCounts, *, rng: np.random.Generator, draws: int) -> It
     units, width = counts.units, len(counts.multiplicity)
     by_pattern = MULTINOMIAL_COST * width <= units
     owner = np.arange(0) if by_pattern else np.repeat(np.arange(width), counts.multiplicity)
-    step = max(1, BLOCK_CELLS // max(width if by_pattern else units, 1))
+    longest = max(width if by_pattern else units, len(counts.categories), 1)
+    step = max(1, BLOCK_CELLS // longest)
     for start in range(0, draws, step):
         rows = min(step, draws - start)
         if by_pattern:

@@ -13,7 +13,7 @@ def category_shares(counts: UnitCounts, weights: FloatArray) -> FloatArray:
     With equally many raters everywhere it is the share of all ratings, as in Fleiss (1971); otherwise it is
     Gwet's generalisation, in which units with a single rating count too (irrCAC does the same).
     """
-    shares = weights @ (counts.patterns / counts.sizes[:, None])
+    shares = (weights / counts.sizes) @ counts.patterns
     return np.asarray(shares / np.maximum(weights.sum(axis=1, keepdims=True), 1))
 
 

@@ -43,7 +43,7 @@ def fleiss_kappa(counts: UnitCounts) -> Estimate:
 
 def fleiss(counts: UnitCounts) -> Statistic:
     """The coefficient κ; UndefinedError if all ratings fall in one category."""
-    if np.count_nonzero(counts.patterns.any(axis=0)) < 2:
+    if np.count_nonzero(counts.patterns.sum(axis=0)) < 2:
         raise UndefinedError(ONE_CATEGORY)
     agreement = percent(counts)
 
@@ -76,7 +76,7 @@ def classic_fleiss(counts: UnitCounts) -> ClassicFleiss:
     p = counts.multiplicity @ counts.patterns / (units * m)
     pq = p * (1 - p)
     pairs = units * m * (m - 1)
-    split = counts.multiplicity @ (counts.patterns * (m - counts.patterns))
+    split = p * units * m * m - counts.multiplicity @ counts.patterns.power(2)
     per_category = tuple(
         float(1 - s / (pairs * v)) if v > 0 else None for s, v in zip(split, pq, strict=True)
     )

@@ -21,6 +21,7 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
+from scipy import sparse
 
 from annotation.agreement.estimate import (
     ONE_CATEGORY,
@@ -30,7 +31,7 @@ from annotation.agreement.estimate import (
     UndefinedError,
     point_estimate,
 )
-from annotation.agreement.units import BoolArray, FloatArray, UnitCounts
+from annotation.agreement.units import BLOCK_CELLS, BoolArray, FloatArray, UnitCounts
 
 Level = Literal["nominal", "ordinal", "interval", "ratio"]
 LEVELS: tuple[Level, ...] = ("nominal", "ordinal", "interval", "ratio")
@@ -53,12 +54,12 @@ def alpha(level: Level) -> Coefficient:
 
 def _alpha(counts: UnitCounts, level: Level) -> Statistic:
     paired = counts.paired
-    if np.count_nonzero(counts.patterns[paired].any(axis=0)) < 2:
+    if np.count_nonzero(counts.patterns[paired].sum(axis=0)) < 2:
         raise UndefinedError(ONE_CATEGORY)
     if level == "ordinal":
         return partial(_ordinal, counts.patterns, counts.sizes, paired)
     if level == "nominal":
-        inside = counts.sizes**2 - (counts.patterns**2).sum(axis=1)
+        inside = counts.sizes**2 - counts.patterns.power(2).sum(axis=1)
         between = _nominal_between
     elif level == "interval":
         values = _values(counts, level)
@@ -68,7 +69,7 @@ def _alpha(counts: UnitCounts, level: Level) -> Statistic:
         between = partial(_interval_between, values)
     else:
         squared = _ratio_metric(_values(counts, level))
-        inside = ((counts.patterns @ squared) * counts.patterns).sum(axis=1)
+        inside = _quadratic(counts.patterns, squared)
         between = partial(_metric_between, squared)
     per_unit = np.divide(inside, counts.sizes - 1, out=np.zeros(len(inside)), where=paired)
 
@@ -87,7 +88,9 @@ def _one_minus_ratio(inside: FloatArray, between: FloatArray, margins: FloatArra
     return np.asarray(1 - (margins.sum(axis=1) - 1) * ratio)
 
 
-def _ordinal(patterns: FloatArray, sizes: FloatArray, paired: BoolArray, weights: FloatArray) -> FloatArray:
+def _ordinal(
+    patterns: sparse.csr_array, sizes: FloatArray, paired: BoolArray, weights: FloatArray
+) -> FloatArray:
     """Interval α on the mid-ranks of each draw: ranks are centred on their mean n/2 and scaled by n."""
     share = np.divide(1, sizes - 1, out=np.zeros(len(sizes)), where=paired)
     margins = (weights * paired) @ patterns
@@ -95,10 +98,17 @@ def _ordinal(patterns: FloatArray, sizes: FloatArray, paired: BoolArray, weights
     ranks = (np.cumsum(margins, axis=1) - margins / 2) / total - 0.5
     ranks *= margins > 0
     squares = ((weights * (share * sizes)) @ patterns * ranks**2).sum(axis=1)
-    sums = ranks @ patterns.T
+    sums = (patterns @ ranks.T).T
     inside = 2 * (squares - np.einsum("dp,dp,dp->d", weights * share, sums, sums, optimize=False))
     between = 2 * total[:, 0] * (margins * ranks**2).sum(axis=1)
     return _one_minus_ratio(np.maximum(inside, 0), between, margins)
+
+
+def _quadratic(patterns: sparse.csr_array, metric: FloatArray) -> FloatArray:
+    """(P,) Σ_{c,k} n_c n_k δ²_ck of each pattern, a block of patterns at a time."""
+    step = max(1, BLOCK_CELLS // metric.shape[1])
+    blocks = [patterns[start : start + step] for start in range(0, patterns.shape[0], step)]
+    return np.concatenate([block.multiply(block @ metric).sum(axis=1) for block in blocks])
 
 
 def _nominal_between(margins: FloatArray) -> FloatArray:

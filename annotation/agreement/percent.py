@@ -20,7 +20,7 @@ def percent_agreement(counts: UnitCounts) -> Estimate:
 def percent(counts: UnitCounts) -> Statistic:
     """The coefficient p_a; NaN in draws where no unit has two ratings."""
     sizes, paired = counts.sizes, counts.paired
-    same = (counts.patterns * (counts.patterns - 1)).sum(axis=1)
+    same = counts.patterns.power(2).sum(axis=1) - sizes
     agreed = np.divide(same, sizes * (sizes - 1), out=np.zeros(len(sizes)), where=paired)
     both = np.stack([agreed, paired], axis=1)
 

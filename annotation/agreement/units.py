@@ -2,10 +2,12 @@
 
 A unit is whatever was judged once by several people (an item under one criterion). None of these
 coefficients asks *who* chose a category, only *how many* did, so a unit is its row of counts and equal rows
-need to be kept once. 800,000 ratings of three categories by five people each are at most 21 rows; nothing
-of the size annotators × units is ever built.
+need to be kept once. 800,000 ratings of three categories by five people each are at most 21 rows. Where
+values are many (a slider from 0 to 100) rows are mostly zeros and are kept sparse; nothing of the size
+annotators × units or units × categories is ever built.
 
-    patterns      (P, q)   how many ratings of the unit fall in each category, one row a distinct pattern
+    patterns      (P, q)   how many ratings of the unit fall in each category, one row a distinct pattern,
+                           a scipy CSR array of float64
     multiplicity  (P,)     how many units show that pattern, Σ = units with at least one rating
 """
 
@@ -15,14 +17,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 AnyArray = npt.NDArray[Any]
 
-MAX_CELLS = 32_000_000
-"""Largest patterns × categories table that is kept, 256 MB of float64."""
+BLOCK_CELLS = 1_000_000
+"""Longest dense intermediate array: 8 MB of float64. Work on more is done in blocks."""
 
 
 class UnusableRatingsError(ValueError):
@@ -31,10 +34,6 @@ class UnusableRatingsError(ValueError):
 
 class UnknownCategoryError(ValueError):
     """A rating is none of the declared categories."""
-
-
-class TooManyCategoriesError(ValueError):
-    """Distinct patterns × distinct values would not fit in memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +46,7 @@ class UnitCounts:
     unrated:    units that were given without a single rating; they are in no pattern.
     """
 
-    patterns: FloatArray
+    patterns: sparse.csr_array
     multiplicity: IntArray
     categories: tuple[Any, ...]
     numeric: FloatArray | None
@@ -233,23 +232,24 @@ def _from_sorted(
     """
     width = len(names)
     starts = np.cumsum(sizes) - sizes
-    parts: list[FloatArray] = []
-    multiplicities: list[IntArray] = []
+    parts = [sparse.csr_array((0, width), dtype=np.float64)]
+    multiplicities = [np.zeros(0, np.int64)]
     for size in np.unique(sizes).tolist():
         rows = codes[starts[sizes == size][:, None] + np.arange(size)]
         if size > width:
             rows, multiplicity = _unique_rows(_dense(rows, width), size + 1)
+            part = sparse.csr_array(rows.astype(np.float64))
         else:
             rows, multiplicity = _unique_rows(rows, width)
-        if (sum(map(len, parts)) + len(rows)) * width > MAX_CELLS:
-            raise TooManyCategoriesError(
-                f"{width} distinct values over {len(sizes)} units: round the values to a coarser scale"
-            )
-        parts.append((rows if size > width else _dense(rows, width)).astype(np.float64))
+            edges = np.arange(0, rows.size + 1, size)
+            part = sparse.csr_array((np.ones(rows.size), rows.ravel(), edges), shape=(len(rows), width))
+            part.sum_duplicates()
+        parts.append(part)
         multiplicities.append(multiplicity)
-    patterns = np.concatenate(parts) if parts else np.zeros((0, width))
-    multiplicity = np.concatenate(multiplicities) if parts else np.zeros(0, np.int64)
-    patterns.flags.writeable = multiplicity.flags.writeable = False
+    patterns = sparse.vstack(parts, format="csr")
+    multiplicity = np.concatenate(multiplicities)
+    for array in (patterns.data, patterns.indices, patterns.indptr, multiplicity):
+        array.flags.writeable = False
     return UnitCounts(patterns, multiplicity, names, numeric, unrated)
 
 
