@@ -70,6 +70,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
 def admin_sign_in(request: HttpRequest) -> HttpResponse:
     """The site admin has no sign-in of its own: one form, one throttle. Who is not staff finds nothing."""
     if request.user.is_authenticated and not request.user.is_staff:
