@@ -55,7 +55,7 @@ def _wait_for_the_end(pipe: int) -> None:
 def _step_back() -> None:
     """Pages come first; and when memory runs out, the kernel takes this process and not the database."""
     os.nice(5)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads sleep: 50 times faster on a busy box
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # 50 times faster on a busy machine
     try:
         Path("/proc/self/oom_score_adj").write_text("500")
     except OSError:  # another system, or not allowed: it works without

@@ -65,7 +65,7 @@ class Command(LaurelCommand):
         self.say(f"Run {run.number} is queued.")
         if not trainer_alive():
             self.say(
-                "No training worker is running: it starts when `./laurel up` runs, or train here and now with "
+                "No training worker is running: `./laurel up` starts one. Or train here and now with "
                 f"`./laurel train {run.project.slug} --wait`."
             )
 

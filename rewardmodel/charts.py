@@ -1,0 +1,186 @@
+"""Geometry of the charts on the model pages: numbers in, positions in an SVG out. The templates draw them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+WIDTH, HEIGHT = 640.0, 260.0
+LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 12.0, 34.0
+
+
+@dataclass(frozen=True)
+class Tick:
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Line:
+    series: int
+    points: str
+    label: str
+    end_x: float
+    end_y: float
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A frame with ticks and lines."""
+
+    lines: tuple[Line, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    width: float = WIDTH
+    height: float = HEIGHT
+    left: float = LEFT
+    right: float = WIDTH - RIGHT
+    top: float = TOP
+    bottom: float = HEIGHT - BOTTOM
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """A value with its interval on one row."""
+
+    label: str
+    series: int
+    low: float
+    value: float
+    high: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Whiskers:
+    rows: tuple[Whisker, ...]
+    ticks: tuple[Tick, ...]
+    width: float = WIDTH
+
+
+@dataclass(frozen=True)
+class Dot:
+    x: float
+    y: float
+    radius: float
+    title: str
+
+
+@dataclass(frozen=True)
+class Reliability:
+    dots: tuple[Dot, ...]
+    ticks: tuple[Tick, ...]  # the same on both axes, from the origin
+    side: float
+    offset: float
+
+
+def learning_curve(curve: Sequence[Mapping[str, float]], labels: Sequence[str]) -> Plot | None:
+    """Loss by step. None with fewer than two points."""
+    if len(curve) < 2:
+        return None
+    names = ("train", "validation")
+    values = [point[name] for point in curve for name in names]
+    last = curve[-1]["step"]
+    x, y = _Scale(0, last, LEFT, WIDTH - RIGHT), _Scale(min(values), max(values), HEIGHT - BOTTOM, TOP)
+    lines = tuple(
+        Line(
+            series=number + 1,
+            points=" ".join(f"{x(point['step']):.1f},{y(point[name]):.1f}" for point in curve),
+            label=str(label),
+            end_x=x(last),
+            end_y=y(curve[-1][name]),
+        )
+        for number, (name, label) in enumerate(zip(names, labels, strict=True))
+    )
+    return Plot(
+        lines,
+        tuple(Tick(x(at), f"{at:g}") for at in _round_values(0, last, 5)),
+        tuple(Tick(y(at), f"{at:.3g}") for at in _round_values(min(values), max(values), 4)),
+    )
+
+
+def whiskers(rows: Sequence[tuple[str, int, Mapping[str, Any]]]) -> Whiskers | None:
+    """Accuracies with their intervals, one (label, series, interval) a row; what is undefined is left out."""
+    known = [(label, series, found) for label, series, found in rows if found.get("value") is not None]
+    if not known:
+        return None
+    low = min(0.5, *(_low(found) for _, _, found in known))
+    high = max(0.75, *(_high(found) for _, _, found in known))
+    low, high = math.floor(low * 20) / 20, min(1.0, math.ceil(high * 20) / 20)
+    x = _Scale(low, high, 24, WIDTH - 24)
+    return Whiskers(
+        rows=tuple(
+            Whisker(
+                label=str(label),
+                series=series,
+                low=x(_low(found)),
+                value=x(found["value"]),
+                high=x(_high(found)),
+                text=interval(found),
+            )
+            for label, series, found in known
+        ),
+        ticks=tuple(Tick(x(at), f"{at:.2f}") for at in _round_values(low, high, 6)),
+    )
+
+
+def reliability(bins: Sequence[Mapping[str, float]]) -> Reliability | None:
+    """Predicted against observed, both from 0 to 1; the area of a dot is its number of pairs."""
+    if not bins:
+        return None
+    offset, side = 40.0, 300.0
+    most = max(one["n"] for one in bins)
+    dots = tuple(
+        Dot(
+            x=offset + side * one["predicted"],
+            y=TOP + side * (1 - one["observed"]),
+            radius=3 + 5 * math.sqrt(one["n"] / most),
+            title=f"predicted {one['predicted']:.3f}, observed {one['observed']:.3f}, {one['n']} pairs",
+        )
+        for one in bins
+    )
+    return Reliability(
+        dots, tuple(Tick(side * at, f"{at:g}") for at in (0, 0.25, 0.5, 0.75, 1)), side, offset
+    )
+
+
+def interval(found: Mapping[str, Any], places: int = 3) -> str:
+    """A value with its 95 % interval in words: 0.800 (0.772 to 0.829)."""
+    value, low, high = found.get("value"), found.get("low"), found.get("high")
+    if value is None:
+        return "undefined"
+    if low is None or high is None:
+        return f"{value:.{places}f}"
+    return f"{value:.{places}f} ({low:.{places}f} to {high:.{places}f})"
+
+
+def _low(found: Mapping[str, Any]) -> float:
+    return float(found["value"] if found.get("low") is None else found["low"])
+
+
+def _high(found: Mapping[str, Any]) -> float:
+    return float(found["value"] if found.get("high") is None else found["high"])
+
+
+@dataclass(frozen=True)
+class _Scale:
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        span = self.high - self.low or 1.0
+        return round(self.start + (value - self.low) / span * (self.end - self.start), 1)
+
+
+def _round_values(low: float, high: float, count: int) -> list[float]:
+    """About `count` round numbers within [low, high]."""
+    span = high - low
+    if span <= 0:
+        return [low]
+    rough = span / count
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough)
+    first = math.ceil(low / step - 1e-9)
+    return [round(step * i, 10) for i in range(first, math.floor(high / step + 1e-9) + 1)]
