@@ -24,7 +24,7 @@ def decisions(shares: np.ndarray) -> np.ndarray:
 
 def hits(d: np.ndarray, decided: np.ndarray) -> np.ndarray:
     """1 where sign(d) is the decision, 0 where it is the other side, ½ where d is exactly 0. Shapes (m,)."""
-    return (1 + np.sign(d) * decided) / 2
+    return np.asarray((1 + np.sign(d) * decided) / 2)
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ def logits(d: Tensor, tau: Tensor) -> Tensor:
 
     d: reward differences r_A - r_B, any shape (…); tau: broadcastable to d.  Returns (…, 3).
     """
-    d, tau = torch.broadcast_tensors(d, tau)
-    return torch.stack((d / 2, -d / 2, tau), dim=-1)
+    half = d / 2 + torch.zeros_like(tau)
+    return torch.stack((half, -half, tau + torch.zeros_like(d)), dim=-1)
 
 
 def log_probabilities(d: Tensor, tau: Tensor) -> Tensor:

@@ -133,7 +133,7 @@ class _Model:
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging
 
-        logging.disable_progress_bar()
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(encoder.folder, **options)

@@ -118,7 +118,7 @@ class Standardisation:
         """(n, f) -> (n, f) float32, each column within LIMIT deviations before the block scaling."""
         moved = (features - self.mean) * self.scale
         limit = LIMIT * block_scale(len(self.mean))
-        return np.clip(moved, -limit, limit).astype(np.float32)
+        return np.asarray(np.clip(moved, -limit, limit), dtype=np.float32)
 
 
 def standardisation(features: np.ndarray) -> Standardisation:

@@ -1,0 +1,298 @@
+"""A whole run: what it learns, what it writes, how it fails, and that a kill loses nothing."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rewardmodel.training import __main__ as command
+from rewardmodel.training import encoder, ensemble, files, run, score, stopping
+from rewardmodel.training.config import TrainingConfig
+from rewardmodel.training.failure import EnsembleError
+from tests.rewardmodel.synthetic import write_encoder, write_snapshot
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def prepare(folder: Path, *, prompts: int = 12, responses: int = 6, **settings: Any) -> tuple[Path, Path]:
+    """A snapshot and a configuration file with the tiny encoder; returns their paths."""
+    snapshot = write_snapshot(folder / "snapshot", prompts=prompts, responses=responses)
+    tiny = write_encoder(folder / "encoder")
+    path = folder / "settings.json"
+    path.write_text(json.dumps({"encoder": str(tiny), "bootstrap": 200} | settings))
+    return snapshot, path
+
+
+def train(snapshot: Path, out: Path, settings: Path) -> int:
+    return command.main(
+        [str(snapshot), str(out), "--config", str(settings), "--cache", str(out.parent / "cache")]
+    )
+
+
+def read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _restore_sigterm() -> Any:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_it_learns_what_length_cannot_say(tmp_path: Path) -> None:
+    snapshot, settings = prepare(tmp_path, prompts=24, responses=7)
+    assert train(snapshot, tmp_path / "run", settings) == 0
+    metrics = read(tmp_path / "run" / "metrics.json")
+    assert metrics["evaluation"] == "cross-fitted over 24 prompts in 24 folds"
+    assert metrics["accuracy"]["value"] > metrics["baselines"]["length"]["value"] + 0.05
+    assert metrics["lift_over_length"]["low"] > 0
+    assert metrics["baselines"]["majority"]["value"] < 0.65
+    assert metrics["nll"] < metrics["baselines"]["length"]["nll"] < metrics["baselines"]["majority"]["nll"]
+    assert metrics["ece"] < 0.06
+    assert metrics["left_out"] == [{"reason": "gold", "count": 3}]
+    progress = read(tmp_path / "run" / "progress.json")
+    assert progress["phase"] == "done"
+    assert len(progress["curve"]) == metrics["training"]["steps"]
+    assert progress["curve"][-1]["train"] < progress["curve"][0]["train"]
+    assert not (tmp_path / "run" / "failure.json").exists()
+
+
+def test_the_held_out_test_split_is_used_when_there_are_enough_prompts(tmp_path: Path) -> None:
+    snapshot, settings = prepare(tmp_path, prompts=60, cross_fit_below=50)
+    assert train(snapshot, tmp_path / "run", settings) == 0
+    metrics = read(tmp_path / "run" / "metrics.json")
+    assert metrics["evaluation"] == "held-out test split of 6 prompts"
+    assert metrics["training"]["prompts"] == 48
+    assert metrics["evaluated"]["pairs"] == 6 * 15
+
+
+def test_labels_of_a_held_out_prompt_do_not_reach_its_predictions(tmp_path: Path) -> None:
+    """Turn every vote of one prompt around: predictions for that prompt stay, others move."""
+    import pyarrow.parquet as pq
+
+    from tests.rewardmodel.synthetic import write_tables
+
+    snapshot, settings = prepare(tmp_path)
+    turned = pq.read_table(snapshot / "preferences.parquet").to_pylist()
+    for row in turned:
+        if row["prompt_id"] == "p004":
+            row["p_a"], row["p_b"] = row["p_b"], row["p_a"]
+    other = write_tables(
+        tmp_path / "turned", pq.read_table(snapshot / "responses.parquet").to_pylist(), turned
+    )
+    found = []
+    for source, name in ((snapshot, "one"), (other, "two")):
+        assert train(source, tmp_path / name, settings) == 0
+        found.append(pq.read_table(tmp_path / name / "predictions.parquet").to_pydict())
+    mine = np.array(found[0]["prompt_id"]) == "p004"
+    np.testing.assert_allclose(np.array(found[0]["d"])[mine], np.array(found[1]["d"])[mine], atol=1e-5)
+    assert np.abs(np.array(found[0]["d"])[~mine] - np.array(found[1]["d"])[~mine]).max() > 0.01
+
+
+def test_a_run_is_repeatable_and_a_finished_one_is_left_alone(tmp_path: Path) -> None:
+    snapshot, settings = prepare(tmp_path)
+    for name in ("one", "two"):
+        assert train(snapshot, tmp_path / name, settings) == 0
+    heads = [(tmp_path / name / "ensemble" / "heads.safetensors").read_bytes() for name in ("one", "two")]
+    assert heads[0] == heads[1]
+    before = (tmp_path / "one" / "metrics.json").stat().st_mtime_ns
+    assert train(snapshot, tmp_path / "one", settings) == 0
+    assert (tmp_path / "one" / "metrics.json").stat().st_mtime_ns == before
+
+
+def test_scoring_gives_the_rewards_of_the_ensemble(tmp_path: Path) -> None:
+    snapshot, settings = prepare(tmp_path)
+    assert train(snapshot, tmp_path / "run", settings) == 0
+    out = tmp_path / "scores.npz"
+    arguments = [str(tmp_path / "run" / "ensemble"), str(snapshot / "responses.parquet"), str(out)]
+    assert score.main([*arguments, "--cache", str(tmp_path / "cache")]) == 0
+    with np.load(out, allow_pickle=False) as scores:
+        rewards, features = scores["rewards"], scores["features"]
+        assert rewards.shape == (72, 8)
+        assert (rewards.dtype, features.dtype) == (np.float32, np.float32)
+        assert scores["response_id"].tolist()[:2] == ["p000r0", "p000r1"]
+        loaded = ensemble.load(tmp_path / "run" / "ensemble")
+        np.testing.assert_allclose(rewards, features @ loaded.parameters["linear"].numpy(), atol=1e-5)
+        assert scores["temperature"] == loaded.temperature
+        assert scores["tau"] == loaded.tau
+    assert rewards.std(axis=1).mean() > 0.01  # the members disagree
+
+
+def test_an_ensemble_is_not_used_with_another_encoder_or_other_weights(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    snapshot, settings = prepare(tmp_path)
+    assert train(snapshot, tmp_path / "run", settings) == 0
+    write_encoder(tmp_path / "encoder", seed=9)
+    folder = tmp_path / "run" / "ensemble"
+    assert score.main([str(folder), str(snapshot / "responses.parquet"), str(tmp_path / "o.npz")]) == 1
+    assert "Train again" in capsys.readouterr().err
+    assert not (tmp_path / "o.npz").exists()
+    with (folder / "heads.safetensors").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x7f")
+    with pytest.raises(EnsembleError, match="not the file"):
+        ensemble.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [({"prompts": 3, "responses": 3}, "too_few"), ({"prompts": 2, "responses": 9}, "too_few")],
+)
+def test_too_little_fails_with_its_reason(tmp_path: Path, shape: dict[str, int], kind: str) -> None:
+    snapshot, settings = prepare(tmp_path, **shape)
+    assert train(snapshot, tmp_path / "run", settings) == 1
+    failure = read(tmp_path / "run" / "failure.json")
+    assert failure["kind"] == kind
+    assert "training needs at least" in failure["reason"]
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_three_prompts_are_enough(tmp_path: Path) -> None:
+    snapshot, settings = prepare(tmp_path, prompts=3, responses=5)
+    assert train(snapshot, tmp_path / "run", settings) == 0
+    assert read(tmp_path / "run" / "metrics.json")["evaluated"]["prompts"] == 3
+
+
+def test_a_changed_snapshot_or_configuration_is_not_mixed_into_a_run(tmp_path: Path) -> None:
+    snapshot, settings = prepare(tmp_path)
+    assert train(snapshot, tmp_path / "run", settings) == 0
+    other = write_snapshot(tmp_path / "other", prompts=12, responses=6, seed=1)
+    assert train(other, tmp_path / "run", settings) == 1
+    assert "another snapshot" in read(tmp_path / "run" / "failure.json")["reason"]
+    settings.write_text(settings.read_text().replace('"bootstrap": 200', '"bootstrap": 300'))
+    assert train(snapshot, tmp_path / "run", settings) == 1
+    assert "another configuration" in read(tmp_path / "run" / "failure.json")["reason"]
+    (snapshot / "responses.parquet").write_bytes(b"")
+    assert train(snapshot, tmp_path / "new", settings) == 1
+    failure = read(tmp_path / "new" / "failure.json")
+    assert failure["kind"] == "snapshot"
+    assert "has changed" in failure["reason"]
+
+
+def test_a_configuration_error_reaches_the_run_folder(tmp_path: Path) -> None:
+    snapshot, settings = prepare(tmp_path, headz=3)
+    assert train(snapshot, tmp_path / "run", settings) == 1
+    assert "headz" in read(tmp_path / "run" / "failure.json")["reason"]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "disk_full"),
+        (MemoryError(), "out_of_memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "out_of_memory"),
+    ],
+)
+def test_a_full_disk_and_too_little_memory_are_said_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: str
+) -> None:
+    snapshot, settings = prepare(tmp_path)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(run.checkpoint, "write", fail)
+    assert train(snapshot, tmp_path / "run", settings) == 1
+    assert read(tmp_path / "run" / "failure.json")["kind"] == kind
+    monkeypatch.undo()
+    assert train(snapshot, tmp_path / "run", settings) == 0  # and the same folder can be tried again
+    assert not (tmp_path / "run" / "failure.json").exists()
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state"
+    files.write_bytes(path, b"old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        files.write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["state"]
+
+
+def test_stopped_while_embedding_it_goes_on_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoder, "TEXTS_PER_BATCH", 16)
+    snapshot, settings = prepare(tmp_path)
+    config = TrainingConfig(encoder=str(tmp_path / "encoder"), bootstrap=200)
+    assert train(snapshot, tmp_path / "whole" / "run", settings) == 0
+    stop = stopping.Stop()
+    add = encoder.EmbeddingCache.add
+
+    def add_then_stop(self: encoder.EmbeddingCache, vectors: dict[bytes, np.ndarray]) -> None:
+        add(self, vectors)
+        stop.asked = True
+
+    monkeypatch.setattr(encoder.EmbeddingCache, "add", add_then_stop)
+    request = run.Request(snapshot, tmp_path / "run", config, tmp_path / "cache")
+    with pytest.raises(stopping.StoppedError):
+        run.train(request, stop)
+    assert len(list((tmp_path / "cache").rglob("*.safetensors"))) == 1
+    monkeypatch.setattr(encoder.EmbeddingCache, "add", add)
+    run.train(request, stopping.Stop())
+    whole, resumed = (p / "run/ensemble/heads.safetensors" for p in (tmp_path / "whole", tmp_path))
+    assert whole.read_bytes() == resumed.read_bytes()
+
+
+def start(snapshot: Path, out: Path, settings: Path) -> "subprocess.Popen[bytes]":
+    arguments = [str(snapshot), str(out), "--config", str(settings), "--cache", str(out.parent / "cache")]
+    return subprocess.Popen(
+        [sys.executable, "-m", "rewardmodel.training", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def wait_for_step(process: "subprocess.Popen[bytes]", out: Path, step: int) -> int:
+    """Poll until the checkpointed training is past `step`; returns the step seen."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        assert process.poll() is None, "the run ended before it could be interrupted"
+        try:
+            seen = read(out / "progress.json")
+        except FileNotFoundError:
+            seen = {"phase": "", "done": 0}
+        if seen["phase"] == "training" and seen["done"] >= step:
+            return int(seen["done"])
+        time.sleep(0.01)
+    raise AssertionError("training did not begin in two minutes")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    shape = {"prompts": 20, "responses": 8, "hidden": 16, "leave_one_out": 5, "folds": 3}
+    snapshot, settings = prepare(tmp_path, **shape, max_steps=300, patience=300, checkpoint_every=3)
+    assert start(snapshot, tmp_path / "whole" / "run", settings).wait(300) == 0
+    out = tmp_path / "cut" / "run"
+    for step in (8, 60):
+        process = start(snapshot, out, settings)
+        seen = wait_for_step(process, out, step)
+        process.send_signal(how)
+        assert process.wait(60) == (-signal.SIGKILL if how == signal.SIGKILL else 143)
+        assert seen < 300
+        assert not (out / "metrics.json").exists()
+        assert not (out / "failure.json").exists()
+    assert start(snapshot, out, settings).wait(300) == 0
+    whole = tmp_path / "whole" / "run"
+    for name in ("ensemble/heads.safetensors", "ensemble/ensemble.json", "predictions.parquet"):
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
+    assert len(read(out / "progress.json")["curve"]) == 200  # of 300, the last
+    assert not list(out.rglob("*.part")) or how == signal.SIGKILL
