@@ -187,6 +187,16 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 15.0,
         "options": {"expires": 15.0},
     },
+    "the loop": {
+        "task": "activelearning.turn_loops",
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
+    },
+    "work that people left": {
+        "task": "annotation.expire_leases",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
 }
 
 # --- pages ----------------------------------------------------------------------------------------
