@@ -52,7 +52,7 @@ def select(request: HttpRequest, slug: str) -> HttpResponse:
     project = selectors.project_for(user, slug, roles=selectors.BUILDERS)
     form = SelectForm(request.POST)
     if not form.is_valid():
-        messages.error(request, f"Pairs: {' '.join(form.errors['n'])}")
+        messages.error(request, "Pairs: give a whole number from 1 to 10,000.")
         return redirect("activelearning:batches", slug=slug)
     try:
         batch = selecting.select(project=project, n=form.cleaned_data["n"], actor=user)

@@ -11,7 +11,7 @@ from django.db.models import Max
 from accounts.models import User
 from accounts.services import audit
 from activelearning.acquisition.candidates import candidate_pairs
-from activelearning.acquisition.pool import LabelledPairs, ResponsePool
+from activelearning.acquisition.pool import LabelledPairs, ResponsePool, as_ids
 from activelearning.acquisition.quotas import RecipeConfig
 from activelearning.acquisition.recipe import select_batch
 from activelearning.acquisition.selection import Selection
@@ -20,7 +20,7 @@ from annotation.interchange.snapshot import read_preferences
 from annotation.models.content import Response
 from annotation.models.project import Project
 from annotation.models.quality import SoftLabel
-from annotation.models.work import Item
+from annotation.models.work import Item, ItemResponse
 from annotation.services import aggregating, items, snapshotting
 from rewardmodel.models import Ensemble
 from rewardmodel.services import scoring
@@ -72,8 +72,8 @@ def _pool(project: Project, ensemble: Ensemble | None) -> ResponsePool:
     rows = list(
         Response.objects.filter(prompt__project=project).order_by("pk").values_list("pk", "prompt_id")
     )
-    ids = [str(pk) for pk, _ in rows]
-    prompts = [str(prompt) for _, prompt in rows]
+    ids = as_ids([str(pk) for pk, _ in rows])
+    prompts = as_ids([str(prompt) for _, prompt in rows])
     if ensemble is None:
         return ResponsePool(response_id=ids, prompt_id=prompts)
     scored = scoring.score(ensemble=ensemble, response_ids=[pk for pk, _ in rows])
@@ -100,7 +100,7 @@ def _taken_pairs(project: Project) -> list[tuple[str, str]]:
 
 def _pairs_of(item_ids: Iterable[int]) -> set[tuple[int, int]]:
     by_item: dict[int, list[int]] = {}
-    rows = Item.responses.through.objects.filter(item__in=item_ids).values_list("item_id", "response_id")
+    rows = ItemResponse.objects.filter(item__in=item_ids).values_list("item_id", "response_id")
     for item_id, response_id in rows:
         by_item.setdefault(item_id, []).append(response_id)
     return {(min(pair), max(pair)) for pair in by_item.values() if len(pair) == 2}
@@ -118,8 +118,8 @@ def _labelled(project: Project, ensemble: Ensemble | None) -> LabelledPairs | No
         return None
     trained_on = _prompts_trained_on(ensemble) if ensemble is not None else set()
     return LabelledPairs(
-        response_a=[str(row[0]) for row in labels],
-        response_b=[str(row[1]) for row in labels],
+        response_a=as_ids([str(row[0]) for row in labels]),
+        response_b=as_ids([str(row[1]) for row in labels]),
         shares=np.array([row[2:5] for row in labels]),
         votes=np.array([row[5] for row in labels]),
         held_out=np.array([str(row[6]) not in trained_on for row in labels]),

@@ -5,6 +5,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -14,6 +15,8 @@ from annotation.models.project import Project
 
 class LaurelCommand(BaseCommand):
     """`perform` returns the JSON object and prints the words for people unless `--json` was given."""
+
+    perform: Callable[..., dict[str, Any]]  # each command takes its own arguments, by keyword
 
     requires_migrations_checks = False
 
@@ -36,9 +39,6 @@ class LaurelCommand(BaseCommand):
             raise CommandError(str(refusal)) from refusal
         if self.as_json:
             self.stdout.write(json.dumps(result, ensure_ascii=False, allow_nan=False))
-
-    def perform(self, **options: Any) -> dict[str, Any]:
-        raise NotImplementedError
 
     def say(self, text: str) -> None:
         """Words for people; silent under --json."""

@@ -31,7 +31,9 @@ class Item(models.Model):
     external_id = models.CharField(max_length=500, blank=True)
     origin = models.CharField(max_length=10, choices=Origin.choices)
     is_gold = models.GeneratedField(
-        expression=Q(origin="gold"), output_field=models.BooleanField(), db_persist=True
+        expression=Q(origin="gold"),  # type: ignore[arg-type]  # the stubs know of no Q here
+        output_field=models.BooleanField(),
+        db_persist=True,
     )
     priority = models.IntegerField(default=0)  # higher first; the selection sets it
     shuffle = models.FloatField()  # random order within a priority, drawn once

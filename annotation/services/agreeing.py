@@ -65,7 +65,7 @@ def agreement_of(*, project: Project, draws: int = 1000) -> list[CriterionAgreem
 
 
 def _one(project: Project, criterion: str, draws: int) -> CriterionAgreement:
-    values = {"project": project.pk, "criterion": criterion}
+    values: dict[str, Any] = {"project": project.pk, "criterion": criterion}
     with connection.cursor() as cursor:
         cursor.execute(_COUNTS, values)
         table = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, len(CATEGORIES))

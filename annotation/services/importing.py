@@ -4,22 +4,22 @@ One transaction per file. Nothing of a file is visible before all of it is; impo
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from django.db import connection, transaction
 
 from accounts.models import User
 from accounts.services import audit
 from annotation.interchange.jsonl import RowError, read_jsonl
-from annotation.interchange.records import ItemRecord
+from annotation.interchange.records import ItemRecord, Kind
 from annotation.models.project import Project
 from annotation.services import import_merge
 from annotation.services.import_staging import Staging, UnfitRow, work_items
 
-CHUNK = 2_000  # records between two rounds of COPY
+CHUNK_LINES = 2_000  # lines, or
+CHUNK_CHARACTERS = 8 << 20  # characters of text, between two rounds of COPY
 ERRORS_KEPT = 1_000
 
 
@@ -33,6 +33,7 @@ class ImportReport:
     errors: tuple[RowError, ...]
     errors_total: int
     seconds: float
+    fatal: RowError | None = None  # why the file could not be read to its end
     candidates_only: int = 0  # prompts with more responses than are paired at once: left to the selection
 
 
@@ -42,19 +43,29 @@ class _Errors:
 
     kept: list[RowError] = field(default_factory=list)
     total: int = 0
+    fatal: RowError | None = None
 
-    def add(self, error: RowError) -> None:
-        self.total += 1
-        if len(self.kept) < ERRORS_KEPT:
-            self.kept.append(error)
+    def add(self, *errors: RowError, total: int | None = None) -> None:
+        self.total += len(errors) if total is None else total
+        self.kept.extend(errors[: ERRORS_KEPT - len(self.kept)])
+        self.fatal = next((error for error in errors if error.fatal), self.fatal)
+
+    def stop(self, *, skip_bad: bool) -> bool:
+        return self.fatal is not None or (self.total > 0 and not skip_bad)
 
 
 def import_stream(
     *, project: Project, stream: BinaryIO, actor: User | None = None, skip_bad: bool = False
 ) -> ImportReport:
-    """Import JSON Lines (plain or gzip). All or nothing, unless `skip_bad` leaves out just the bad rows."""
+    """Import JSON Lines (plain or gzip). All or nothing, unless `skip_bad` leaves out just the bad rows.
+
+    A file that cannot be read to its end is refused as a whole, `skip_bad` or not: nobody knows what is lost.
+    """
     return import_records(
-        project=project, records=read_jsonl(stream, kind=project.kind), actor=actor, skip_bad=skip_bad
+        project=project,
+        records=read_jsonl(stream, kind=cast(Kind, project.kind)),
+        actor=actor,
+        skip_bad=skip_bad,
     )
 
 
@@ -73,9 +84,9 @@ def import_records(
             import_merge.lock(cursor, project.pk)
             import_merge.create_staging(cursor)
             rows, candidates_only = _stage(project, records, errors)
-            for line, message in import_merge.find_conflicts(cursor, project.pk):
-                errors.add(RowError(line=line, message=message))
-            applied = errors.total == 0 or skip_bad
+            total, first = import_merge.find_conflicts(cursor, project.pk, most=ERRORS_KEPT)
+            errors.add(*(RowError(line=line, message=message) for line, message in first), total=total)
+            applied = not errors.stop(skip_bad=skip_bad)
             if applied:
                 import_merge.drop_bad_lines(cursor)
                 added = import_merge.merge(cursor, project)
@@ -96,6 +107,7 @@ def import_records(
         errors=tuple(sorted(errors.kept, key=lambda error: error.line)),
         errors_total=errors.total,
         seconds=time.monotonic() - started,
+        fatal=errors.fatal,
         candidates_only=candidates_only,
     )
 
@@ -103,25 +115,20 @@ def import_records(
 def _stage(project: Project, records: Iterable[ItemRecord | RowError], errors: _Errors) -> tuple[int, int]:
     staging = Staging(project)
     rows = candidates_only = 0
-    for chunk in _chunks(records):
-        for record in chunk:
+    with connection.cursor() as cursor:
+        for record in records:
             rows += 1
             if isinstance(record, RowError):
                 errors.add(record)
                 continue
             try:
                 items = work_items(project, record)
-                staging.add(record, items)
             except UnfitRow as error:
                 errors.add(RowError(line=record.line, message=str(error)))
-            else:
-                candidates_only += not items
-        with connection.cursor() as cursor:
-            staging.flush(cursor)
+                continue
+            staging.add(record, items)
+            candidates_only += not items
+            if staging.waiting >= CHUNK_LINES or staging.weight >= CHUNK_CHARACTERS:
+                staging.flush(cursor)
+        staging.flush(cursor)
     return rows, candidates_only
-
-
-def _chunks(records: Iterable[ItemRecord | RowError]) -> Iterator[list[ItemRecord | RowError]]:
-    iterator = iter(records)
-    while chunk := list(islice(iterator, CHUNK)):
-        yield chunk

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import Membership, Role, User
 from accounts.services import audit
-from annotation.aggregation.simulated import AnnotatorProfile, answer, draw_profiles
+from annotation.aggregation.simulated import AnnotatorProfile, Side, answer, draw_profiles
 from annotation.models.content import Response
 from annotation.models.project import Project
 from annotation.models.work import Assignment, Judgment
@@ -103,7 +103,7 @@ def _hire(project: Project, profiles: tuple[AnnotatorProfile, ...], seed: int) -
     for number, profile in enumerate(profiles, start=1):
         name = f"Simulated {profile.kind.replace('_', '-')} {number}"
         user, _ = User.objects.get_or_create(
-            username=f"{project.slug}/simulated-{seed}-{number}",
+            username=f"~{project.slug}/{seed}-{number}",  # no import can bring a name that starts so
             defaults={
                 "display_name": name,
                 "origin": User.Origin.SIMULATED,
@@ -128,7 +128,7 @@ def _judge(
     ]
     for response in pair:
         qualities.setdefault(response.pk, _quality(response))
-    left = "a" if assignment.display_order[0] == 0 else "b"
+    left: Side = "a" if assignment.display_order[0] == 0 else "b"
     given = answer(worker.profile, qualities[pair[0].pk], qualities[pair[1].pk], left, rng)
     judging.submit(
         assignment_id=assignment.pk,

@@ -1,10 +1,13 @@
 """./laurel import PROJECT FILE: items, responses and votes in JSON Lines."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.core.management.base import CommandParser
+from django.db import transaction
 
 from annotation.management.base import LaurelCommand, Refusal, project_named
 from annotation.models.project import Project
@@ -34,34 +37,23 @@ class Command(LaurelCommand):
         parser.add_argument("--skip-bad", action="store_true", help="import the good rows, leave out the bad")
 
     def perform(self, *, project: str, file: str, skip_bad: bool, **creation: Any) -> dict[str, Any]:
-        path = Path(file)
-        if file != "-" and not path.is_file():
-            raise Refusal(f"{file} is not a file.")
-        target, created = self._project(project, **creation)
-        try:
-            if file == "-":
-                report = importing.import_stream(project=target, stream=sys.stdin.buffer, skip_bad=skip_bad)
-            else:
-                with path.open("rb") as stream:
-                    report = importing.import_stream(project=target, stream=stream, skip_bad=skip_bad)
-        except BaseException:
-            if created:
-                target.delete()
-            raise
-        if not report.applied and created:
-            target.delete()
+        with _opened(file) as stream, transaction.atomic():
+            target = self._project(project, **creation)
+            report = importing.import_stream(project=target, stream=stream, skip_bad=skip_bad)
+            if not report.applied:  # a project made for this file goes with it
+                transaction.set_rollback(True)
         return self._result(target, report)
 
     def _project(
         self, slug: str, *, create: bool, name: str, overlap: int, criterion: list[str], kind: str
-    ) -> tuple[Project, bool]:
+    ) -> Project:
         if not create or Project.objects.filter(slug=slug).exists():
             try:
-                return project_named(slug), False
+                return project_named(slug)
             except Refusal as refusal:
                 raise Refusal(f"{refusal} Add --create to make it.") from refusal
         try:
-            return projects.create(slug=slug, name=name, kind=kind, overlap=overlap, criteria=criterion), True
+            return projects.create(slug=slug, name=name, kind=kind, overlap=overlap, criteria=criterion)
         except projects.InvalidProject as error:
             raise Refusal(str(error)) from error
 
@@ -80,11 +72,11 @@ class Command(LaurelCommand):
         if report.errors_total > SHOWN:
             self.stderr.write(f"… and {report.errors_total - SHOWN} more")
         if not report.applied:
-            raise Refusal(
-                f"Nothing was imported: {report.errors_total} of {report.rows} rows are bad. "
-                "Mend them, or add --skip-bad to leave them out.",
-                **result,
-            )
+            remedy = "Mend them, or add --skip-bad to leave them out."
+            why = f"{report.errors_total} of {report.rows} rows are bad. {remedy}"
+            if report.fatal is not None:
+                why = f"{report.fatal.message} (line {report.fatal.line})."
+            raise Refusal(f"Nothing was imported: {why}", **result)
         added = ", ".join(f"{count:,} {name}" for name, count in report.added.items())
         self.say(f"{project.slug}: {report.rows:,} rows read, added {added} in {report.seconds:.1f} s.")
         if report.errors_total:
@@ -94,3 +86,16 @@ class Command(LaurelCommand):
                 f"{report.candidates_only} prompts have more than 8 responses; their pairs await selection."
             )
         return result
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = Path(file).open("rb")  # noqa: SIM115  closed below
+    except OSError as error:
+        raise Refusal(f"{file} cannot be read: {error.strerror}.") from error
+    with stream:
+        yield stream
