@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models import User
 from annotation import selectors
 from annotation.forms import ImportForm
+from annotation.interchange.snapshot_rows import SnapshotError
 from annotation.interchange.trl import ExportError
 from annotation.services import exporting, importing, snapshotting
 
@@ -94,7 +95,7 @@ def export(request: HttpRequest, slug: str, number: int, format: str) -> HttpRes
     found = get_object_or_404(project.snapshots, number=number)
     try:
         archive = exporting.export_archive(snapshot=found, format=format, actor=user)
-    except ExportError as error:
+    except (ExportError, SnapshotError) as error:  # nothing to export, or its folder is gone or damaged
         messages.error(request, str(error))
         return redirect("annotation:snapshot", slug=slug, number=number)
     return FileResponse(archive.open("rb"), as_attachment=True, filename=archive.name)

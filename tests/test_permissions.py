@@ -1,0 +1,275 @@
+"""Every route × method × role, in the own project and in another one.
+
+`ROUTES` is the matrix, one line a route; a route that is not in it fails the test. The rules:
+
+- What is not yours is 404, the same answer as for what does not exist.
+- Whoever is not signed in is led to the sign-in page, on every route that is not public: whether a project
+  exists is not told to strangers either.
+- A method a route does not have is 405. It is looked at before the project is, so an outsider who GETs a
+  POST-only route gets 405 too; that says nothing about the project.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+from django.db import transaction
+from django.http import HttpResponse
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from accounts.models import Role, User
+from accounts.services import inviting
+from activelearning.models import SelectionBatch
+from annotation.selectors import BUILDERS, EVERYONE, JUDGES, MANAGERS, WATCHERS
+from tests import factories
+from tests.cast import Cast, browser, make_cast
+
+PUBLIC, SIGNED_IN, STAFF = "public", "signed in", "staff"
+NO = 405
+
+
+@dataclass(frozen=True)
+class Route:
+    """`get` and `post` are what those who may come in are answered (a POST carries no data)."""
+
+    pattern: str
+    access: str | frozenset[Role]
+    get: int
+    post: int
+    stranger_get: int = 302  # not signed in
+    stranger_post: int = 302
+
+
+P = "p/<slug:slug>/"
+ROUTES = [
+    #     route, who may come in, answer to GET, answer to POST (, the same for strangers, where public)
+    Route("healthz", PUBLIC, 200, NO, 200, NO),
+    Route("readyz", PUBLIC, 200, NO, 200, NO),
+    Route("sign-in/", PUBLIC, 302, 302, 200, 422),
+    Route("sign-in/<str:token>/", PUBLIC, 410, NO, 410, NO),  # an invented token
+    Route("sign-out/", PUBLIC, NO, 302, NO, 302),
+    Route("invitation/<str:token>/", PUBLIC, 200, 302, 200, 422),  # a token that works
+    Route("admin/login/", STAFF, 302, 302),
+    Route("account/", SIGNED_IN, 200, 302),
+    Route("", SIGNED_IN, 200, NO),
+    Route(P + "people/", MANAGERS, 200, 422),
+    Route(P + "people/<int:user_id>/role/", MANAGERS, NO, 302),
+    Route(P + "people/<int:user_id>/remove/", MANAGERS, NO, 302),
+    Route(P + "people/invitations/<int:invitation_id>/revoke/", MANAGERS, NO, 302),
+    Route(P + "judge/", JUDGES, 200, 404),  # 404: a POST that names none of one's own assignments
+    Route(P + "judge/skip/", JUDGES, NO, 404),
+    Route(P + "judge/flag/", JUDGES, NO, 404),
+    Route(P + "judge/undo/", JUDGES, NO, 302),
+    Route(P + "guidelines/", EVERYONE, 200, NO),
+    Route(P + "monitor/", WATCHERS, 200, NO),
+    Route(P + "monitor/<slug:table>.csv", WATCHERS, 200, NO),
+    Route(P + "data/", BUILDERS, 200, NO),
+    Route(P + "data/import/", BUILDERS, 200, 422),
+    Route(P + "data/snapshots/", BUILDERS, NO, 302),
+    Route(P + "data/snapshots/<int:number>/", BUILDERS, 200, NO),
+    Route(P + "data/snapshots/<int:number>/<slug:format>/", BUILDERS, 302, NO),  # 302: its files are gone
+    Route(P + "models/", BUILDERS, 200, NO),
+    Route(P + "models/train", BUILDERS, NO, 302),
+    Route(P + "models/roll-back", BUILDERS, NO, 302),
+    Route(P + "models/<int:number>/", BUILDERS, 200, NO),
+    Route(P + "models/<int:number>/metrics.json", BUILDERS, 200, NO),
+    Route(P + "models/<int:number>/cancel", BUILDERS, NO, 302),
+    Route(P + "models/<int:number>/promote", BUILDERS, NO, 302),
+    Route(P + "next/", BUILDERS, 200, NO),
+    Route(P + "next/select/", BUILDERS, NO, 302),
+    Route(P + "next/policy/", BUILDERS, NO, 302),
+    Route(P + "next/<int:number>/", BUILDERS, 200, NO),
+]
+ACTORS = ["stranger", "outsider", "annotator", "reviewer", "manager", "engineer", "admin"]
+
+
+def all_patterns(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[str]:
+    for entry in (resolver or get_resolver()).url_patterns:
+        here = prefix + str(entry.pattern)
+        if isinstance(entry, URLPattern):
+            yield here
+        else:
+            yield from all_patterns(entry, here)
+
+
+def in_site_admin(pattern: str) -> bool:
+    return pattern.startswith("admin/") and pattern != "admin/login/"
+
+
+@dataclass(frozen=True)
+class World:
+    cast: Cast
+    invitation: inviting.IssuedInvitation
+    cookies: dict[str, str]
+
+    def url(self, route: Route, slug: str = "harbour") -> str:
+        token = "invented" if route.pattern.startswith("sign-in/") else self.invitation.token
+        values = {
+            "slug": slug,
+            "user_id": self.cast.annotator.pk,
+            "invitation_id": self.invitation.invitation.pk,
+            "token": token,
+            "number": 1,
+            "table": "annotators",
+            "format": "trl-dpo",
+        }
+        return "/" + re.sub(r"<\w+:(\w+)>", lambda found: str(values[found[1]]), route.pattern)
+
+    def ask(self, actor: str, method: str, url: str) -> HttpResponse:
+        """The answer to one request; whatever it changed is taken back."""
+        client = browser()
+        client.cookies.load(self.cookies.get(actor, ""))
+        with taken_back():
+            return client.generic(method, url)
+
+
+@contextmanager
+def taken_back() -> Iterator[None]:
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    """Each of the two projects has one of everything a route can name."""
+    cast = make_cast()
+    for project in (cast.project, cast.other_project):
+        factories.guideline(project)
+        factories.pair_item(project)
+        factories.judgment(factories.pair_item(project), cast.annotator)
+        run = factories.run(project)
+        factories.ensemble(run)
+        SelectionBatch.objects.create(project=project, number=1, strategy="recipe", seed=0, candidates=1)
+    issued = inviting.invite(project=cast.project, role=Role.REVIEWER, actor=cast.manager)
+    cookies = {actor: signed_in_as(getattr(cast, actor)) for actor in ACTORS if actor != "stranger"}
+    return World(cast, issued, cookies)
+
+
+def signed_in_as(user: User) -> str:
+    return browser(user).cookies.output(attrs=[], header="", sep=";")
+
+
+def test_every_route_is_in_the_matrix() -> None:
+    """Add a line to ROUTES for each route named here; take out the lines whose route is gone."""
+    found = {pattern for pattern in all_patterns() if not in_site_admin(pattern)}
+    listed = [route.pattern for route in ROUTES]
+    assert len(listed) == len(set(listed))
+    assert sorted(found - set(listed)) == []
+    assert sorted(set(listed) - found) == []
+
+
+def expected(route: Route, method: str, actor: str) -> int:
+    public = route.access == PUBLIC
+    if actor == "stranger":
+        return route.stranger_get if method == "GET" else route.stranger_post
+    answer = route.get if method == "GET" else route.post
+    if answer == NO or public or route.access == SIGNED_IN:
+        return answer
+    inside = actor == "admin" or (route.access != STAFF and actor in route.access)
+    return answer if inside else 404
+
+
+def by_pattern(route: Route) -> str:
+    return f"/{route.pattern}"
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=by_pattern)
+def test_own_project(world: World, route: Route) -> None:
+    url = world.url(route)
+    for method in ("GET", "POST"):
+        answers = {actor: world.ask(actor, method, url) for actor in ACTORS}
+        assert {actor: answer.status_code for actor, answer in answers.items()} == {
+            actor: expected(route, method, actor) for actor in ACTORS
+        }, method
+        for actor, answer in answers.items():
+            assert_headers(answer)
+            if route.access not in (PUBLIC, STAFF) and answer.status_code == 302:
+                assert answer.url.startswith("/sign-in/?next=") == (actor == "stranger"), (method, actor)
+
+
+@pytest.mark.parametrize("route", [each for each in ROUTES if P in each.pattern], ids=by_pattern)
+def test_anothers_project_answers_as_one_that_does_not_exist(world: World, route: Route) -> None:
+    theirs, nobodys = world.url(route, slug="orchard"), world.url(route, slug="invented")
+    for method, allowed in (("GET", route.get), ("POST", route.post)):
+        for actor in ["annotator", "reviewer", "manager", "engineer"]:
+            for url in (theirs, nobodys):
+                answer = world.ask(actor, method, url)
+                assert answer.status_code == (NO if allowed == NO else 404), (method, actor, url)
+                assert world.cast.other_project.name not in answer.content.decode()
+        for url in (theirs, nobodys):
+            assert world.ask("stranger", method, url).status_code == 302, (method, url)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=by_pattern)
+def test_other_methods_do_not_exist(world: World, route: Route) -> None:
+    url = world.url(route)
+    assert [world.ask("admin", method, url).status_code for method in ("PUT", "PATCH", "DELETE")] == [NO] * 3
+
+
+@pytest.mark.parametrize("route", [each for each in ROUTES if each.post != NO], ids=by_pattern)
+def test_posting_needs_a_csrf_token(world: World, route: Route) -> None:
+    client = browser(world.cast.manager, csrf=True)
+    answer = client.post(world.url(route))
+    assert answer.status_code == 403
+    assert_headers(answer)
+
+
+def admin_urls(cast: Cast) -> list[str]:
+    """Every address below /admin/, with a primary key where one belongs."""
+    urls = set()
+    for pattern in all_patterns():
+        if in_site_admin(pattern):
+            path = re.sub(r"<\w*:?\w+>", str(cast.annotator.pk), pattern)
+            path = path.replace("^(?P<app_label>", "").replace(")/$", "/").replace("(?P<url>.*)$", "nowhere")
+            urls.add("/" + path.split("|")[0])
+    return sorted(urls)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_site_admin_lets_only_staff_in(world: World, method: str) -> None:
+    urls = admin_urls(world.cast)
+    assert len(urls) > 50
+    for url in urls:
+        for actor in ["stranger", "manager"]:
+            answer = world.ask(actor, method, url)
+            assert answer.status_code == 302, (url, actor)
+            assert answer.url.startswith(("/admin/login/?next=", "/admin/")), (url, actor)
+            assert_headers(answer)
+    for actor in ["outsider", "annotator", "manager"]:
+        assert world.ask(actor, "GET", "/admin/login/?next=/admin/").status_code == 404
+
+
+# --- headers --------------------------------------------------------------------------------------
+
+
+def assert_headers(answer: HttpResponse) -> None:
+    """What every answer carries, whoever asked and whatever came of it."""
+    policy = dict(part.strip().split(" ", 1) for part in answer["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["frame-ancestors"] == "'none'"
+    assert policy["base-uri"] == "'none'"
+    assert policy["img-src"] == "'self' data:"
+    for name in ("script-src", "style-src"):
+        assert re.fullmatch(r"'self'( 'nonce-[\w+/=-]+')?", policy[name])
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["X-Frame-Options"] == "DENY"
+    assert answer["Referrer-Policy"] == "same-origin"
+    assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
+    for cookie in answer.cookies.values():
+        if cookie.value:  # an empty one takes a cookie back
+            assert cookie["httponly"], cookie.key
+            assert cookie["samesite"] == "Lax", cookie.key
+    if answer.headers.get("Content-Type", "").startswith("text/html") and not answer.streaming:
+        assert_nothing_inline(answer.content.decode(), policy)
+
+
+def assert_nothing_inline(page: str, policy: dict[str, str]) -> None:
+    """Every script and style is a file of ours or carries the nonce of this answer."""
+    for tag in re.findall(r"<(?:script|style)\b[^>]*>", page):
+        nonce = re.search(r'nonce="([^"]+)"', tag)
+        data = 'type="application/json"' in tag
+        assert "src=" in tag or data or (nonce and f"'nonce-{nonce[1]}'" in policy["script-src"]), tag
+    assert not re.search(r"<[^>]+\s(?:style|on[a-z]+)=[\"']", page)
