@@ -2,23 +2,29 @@
 
     training --run succeeded--> selecting --batch queued--> done
         |                           |
-        +-- run failed              +-- scoring failed three times --> failed
+        +-- run failed              +-- a step failed three times --> failed
 
-`turn` is safe to call at any time and by two workers at once: each step is taken under the turn's row lock.
+Both functions are safe to call at any time and by two workers at once: whoever takes a step holds the turn by
+a session lock, which ends with its process. No transaction is open while a model scores.
 """
 
-from django.db import IntegrityError, transaction
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import audit
 from activelearning.models import LoopPolicy, LoopTurn
-from activelearning.services.selecting import select
+from activelearning.services import selecting
 from annotation.models.project import Project
 from annotation.models.work import Judgment
 from rewardmodel.models import TrainingRun
 from rewardmodel.services import gating, running
-from rewardmodel.services.scoring import ScoringFailed
+
+logger = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 3
 OPEN = (LoopTurn.State.TRAINING, LoopTurn.State.SELECTING)
@@ -85,58 +91,75 @@ def advance_turns() -> int:
     return sum(_advance(turn_id) for turn_id in list(open_turns))
 
 
-@transaction.atomic
 def _advance(turn_id: int) -> bool:
-    turn = (
-        LoopTurn.objects.select_for_update(skip_locked=True, of=("self",))
-        .select_related("project", "run")
-        .filter(pk=turn_id, state__in=OPEN)
-        .first()
-    )
-    if turn is None:
-        return False
-    before = (turn.state, turn.run_id, turn.attempts)
-    if turn.state == LoopTurn.State.TRAINING:
-        _train(turn)
-    else:
-        _select(turn)
-    turn.save()
-    return before != (turn.state, turn.run_id, turn.attempts)
+    with _held(turn_id) as mine:
+        turn = LoopTurn.objects.select_related("project", "run").filter(pk=turn_id, state__in=OPEN).first()
+        if not mine or turn is None:
+            return False
+        before = (turn.state, turn.run_id, turn.attempts)
+        step = _train if turn.state == LoopTurn.State.TRAINING else _select
+        try:
+            step(turn)
+        except Exception as error:  # whatever it is, the other projects' turns go on
+            logger.exception("turn %s of %s", turn.pk, turn.project)
+            _failed_once(turn, str(error) or type(error).__name__)
+        return before != (turn.state, turn.run_id, turn.attempts)
+
+
+@contextmanager
+def _held(turn_id: int) -> Iterator[bool]:
+    """Whether the turn is ours to advance; false while another worker is at it."""
+    key = f"turn/{turn_id}"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key])
+        (mine,) = cursor.fetchone()
+    try:
+        yield mine
+    finally:
+        if mine:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
 
 
 def _train(turn: LoopTurn) -> None:
     if turn.run is None:
         try:
-            turn.run = running.start_run(project=turn.project, trigger=TrainingRun.Trigger.LOOP)
+            with transaction.atomic():  # a run of the loop is always known to its turn
+                turn.run = running.start_run(project=turn.project, trigger=TrainingRun.Trigger.LOOP)
+                turn.save()
         except running.RunUnderWay:  # somebody pressed Train: the next step tries again
             return
         except running.CannotTrain as error:
             _end(turn, LoopTurn.State.FAILED, str(error))
-        return
-    if turn.run.state == TrainingRun.State.SUCCEEDED:
+    elif turn.run.state == TrainingRun.State.SUCCEEDED:
         gating.promote_if_not_worse(turn.run)
         turn.note = turn.run.verdict
         turn.state = LoopTurn.State.SELECTING
         turn.attempts = 0
+        turn.save()
     elif turn.run.state in (TrainingRun.State.FAILED, TrainingRun.State.CANCELLED):
         _end(turn, LoopTurn.State.FAILED, f"Run {turn.run.number} {turn.run.state}: {turn.run.reason}")
 
 
 def _select(turn: LoopTurn) -> None:
-    try:
-        with transaction.atomic():
-            turn.batch = select(project=turn.project, n=policy_of(turn.project).batch_size)
-    except ScoringFailed as error:
-        turn.attempts += 1
-        if turn.attempts >= MOST_ATTEMPTS:
-            _end(turn, LoopTurn.State.FAILED, str(error))
-        return
-    if turn.batch is None:
-        turn.note += " Nothing is left to select."
-    _end(turn, LoopTurn.State.DONE, turn.note)
+    choice = selecting.choose(project=turn.project, n=policy_of(turn.project).batch_size)
+    with transaction.atomic():  # the batch and the note that it is there
+        turn.batch = selecting.queue(project=turn.project, choice=choice)
+        note = turn.note if turn.batch else f"{turn.note} Nothing is left to select."
+        _end(turn, LoopTurn.State.DONE, note.strip())
+
+
+def _failed_once(turn: LoopTurn, why: str) -> None:
+    turn.refresh_from_db()
+    turn.attempts += 1
+    if turn.attempts >= MOST_ATTEMPTS:
+        _end(turn, LoopTurn.State.FAILED, why)
+    else:
+        turn.save()
 
 
 def _end(turn: LoopTurn, state: str, note: str) -> None:
     turn.state = state
     turn.note = note
     turn.finished_at = timezone.now()
+    turn.save()

@@ -2,9 +2,13 @@
 
 A claim is one atomic statement: the first open item by priority is locked with SKIP LOCKED and its slot
 taken in the same UPDATE, so an item never has more holders than its overlap and nobody waits for anybody.
+
+Locks are taken in one order, so that nobody ever waits in a circle: the person, their assignments, items by
+primary key.
 """
 
 import random
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -15,6 +19,8 @@ from accounts.models import User
 from annotation.models.project import Project
 from annotation.models.work import Assignment, Item
 from annotation.selectors import open_to
+
+GOLD_SLOTS = 30_000  # everybody may meet a gold item once; its slots never run out
 
 # An item this person has neither judged nor holds; an expired hold may be taken again.
 _CLAIM = """
@@ -28,10 +34,39 @@ _CLAIM = """
                           WHERE j.item_id = i.id AND j.annotator_id = %(annotator)s AND j.live)
         ORDER BY i.priority DESC, i.shuffle
         LIMIT 1
-        FOR UPDATE OF i {skip}
+        FOR NO KEY UPDATE OF i {skip}
     )
+    RETURNING id, (SELECT count(*) FROM annotation_itemresponse r WHERE r.item_id = annotation_item.id)
+"""
+
+# A new assignment, or the expired one opened again with the display order it had.
+_ASSIGN = """
+    INSERT INTO annotation_assignment
+        (item_id, annotator_id, state, surplus, display_order, note, lease_expires_at, created_at)
+    VALUES (%s, %s, 'open', false, %s, '', %s, now())
+    ON CONFLICT (item_id, annotator_id) DO UPDATE
+    SET state = 'open', surplus = false, note = '', finished_at = NULL,
+        lease_expires_at = excluded.lease_expires_at
     RETURNING id
 """
+
+# A slot is held by an open or done assignment that is not surplus, and by each imported vote.
+_FREE_SLOTS = f"""
+    greatest(0, CASE WHEN i.is_gold THEN {GOLD_SLOTS} ELSE p.overlap END
+        - (SELECT count(*) FROM annotation_assignment s
+           WHERE s.item_id = i.id AND s.state IN ('open', 'done') AND NOT s.surplus)
+        - (SELECT count(*) FROM annotation_judgment j
+           WHERE j.item_id = i.id AND j.live AND j.source = 'imported'))
+"""  # noqa: S608
+_RECOUNT = f"""
+    UPDATE annotation_item i SET slots_left = {_FREE_SLOTS}
+    FROM annotation_project p WHERE p.id = i.project_id AND i.id = ANY(%s)
+"""  # noqa: S608
+_WRONG = f"""
+    SELECT i.id, i.slots_left, free FROM annotation_project p JOIN annotation_item i ON i.project_id = p.id
+    CROSS JOIN LATERAL (SELECT {_FREE_SLOTS} AS free) recounted
+    WHERE p.id = %s AND i.slots_left <> free ORDER BY i.id
+"""  # noqa: S608
 
 
 def claim(*, project: Project, annotator: User, rng: random.Random | None = None) -> Assignment | None:
@@ -41,17 +76,10 @@ def claim(*, project: Project, annotator: User, rng: random.Random | None = None
     a paused or closed project simply has no work.
     """
     rng = rng or random.SystemRandom()
-    with transaction.atomic():
-        _one_claim_at_a_time(project, annotator)
-        held = _open_assignment(project, annotator)
-        if held is not None:
-            return held
-        if project.state != Project.State.RUNNING:
-            return None
-        item_id = _take_slot(project, annotator, gold=rng.random() < project.gold_rate)
-        if item_id is None:
-            return None
-        return _assign(item_id, project, annotator, rng)
+    found = _claim(project, annotator, rng)
+    if found is None and project.state == Project.State.RUNNING and expire_leases(project=project):
+        found = _claim(project, annotator, rng)
+    return found
 
 
 def skip(*, assignment_id: int, annotator: User, reason: str = "") -> None:
@@ -64,38 +92,51 @@ def flag(*, assignment_id: int, annotator: User, note: str = "") -> None:
     _leave(assignment_id, annotator, Assignment.State.FLAGGED, note)
 
 
+@transaction.atomic
 def expire_leases(*, project: Project | None = None) -> int:
-    """Return the slots of assignments whose lease ran out. How many there were."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    """Return the slots of assignments whose lease ran out. How many assignments that were."""
+    with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH gone AS (
-                SELECT s.id, s.item_id FROM annotation_assignment s JOIN annotation_item i ON i.id = s.item_id
+            UPDATE annotation_assignment SET state = 'expired' WHERE id IN (
+                SELECT s.id FROM annotation_assignment s JOIN annotation_item i ON i.id = s.item_id
                 WHERE s.state = 'open' AND s.lease_expires_at < now()
                   AND (%(project)s::bigint IS NULL OR i.project_id = %(project)s)
-                ORDER BY s.item_id FOR UPDATE OF s SKIP LOCKED
-            ), freed AS (
-                UPDATE annotation_assignment s SET state = 'expired' FROM gone
-                WHERE s.id = gone.id RETURNING s.item_id, s.surplus
-            )
-            UPDATE annotation_item i SET slots_left = i.slots_left + n
-            FROM (SELECT item_id, count(*) FILTER (WHERE NOT surplus) AS n FROM freed GROUP BY item_id) f
-            WHERE i.id = f.item_id RETURNING n
+                FOR UPDATE OF s SKIP LOCKED)
+            RETURNING item_id
             """,
             {"project": project.pk if project else None},
         )
-        return sum(row[0] for row in cursor.fetchall())
+        items = [row[0] for row in cursor.fetchall()]
+    if items:
+        recount_slots(items)
+    return len(items)
 
 
 def release(assignment: Assignment, *, state: str, note: str = "") -> None:
     """End an open assignment without an answer and give its slot back. Call inside a transaction."""
-    surplus, assignment.surplus = assignment.surplus, False
-    assignment.state = state
-    assignment.note = note
-    assignment.finished_at = timezone.now()
-    assignment.save(update_fields=["state", "note", "finished_at", "surplus"])
-    if not surplus:
-        Item.objects.filter(pk=assignment.item_id).update(slots_left=F("slots_left") + 1)
+    _end(assignment, state, note)
+    recount_slots([assignment.item_id])
+
+
+def recount_slots(item_ids: Collection[int]) -> None:
+    """Set the free slots of items to what their holds and imported votes leave.
+
+    The items are locked first: the second statement then sees every hold that was taken before it.
+    """
+    ids = sorted(set(item_ids))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM annotation_item WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [ids]
+        )
+        cursor.execute(_RECOUNT, [ids])
+
+
+def wrong_slots(project: Project) -> list[tuple[int, int, int]]:
+    """(item, free slots as stored, as recounted) of every item whose stored count is wrong."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WRONG, [project.pk])
+        return list(cursor.fetchall())
 
 
 def take_slot_if_free(item_id: int) -> bool:
@@ -107,17 +148,27 @@ def lease_end(project: Project) -> datetime:
     return timezone.now() + timedelta(seconds=project.lease_seconds)
 
 
-def _one_claim_at_a_time(project: Project, annotator: User) -> None:
-    """Two tabs of one person take turns; different people never meet on this lock."""
+def one_step_at_a_time(annotator: User) -> None:
+    """The tabs of one person take turns until the transaction ends; different people never meet here."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"claim/{project.pk}/{annotator.pk}"]
-        )
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"work/{annotator.pk}"])
+
+
+@transaction.atomic
+def _claim(project: Project, annotator: User, rng: random.Random) -> Assignment | None:
+    one_step_at_a_time(annotator)
+    held = _open_assignment(project, annotator)
+    if held is not None or project.state != Project.State.RUNNING:
+        return held
+    taken = _take_slot(project, annotator, gold=rng.random() < project.gold_rate)
+    return None if taken is None else _assign(*taken, project, annotator, rng)
 
 
 def _open_assignment(project: Project, annotator: User) -> Assignment | None:
+    """What this person already holds, its lease renewed. Locked, so that it does not expire under them."""
     assignment = (
         Assignment.objects.select_related("item__prompt", "item__project")
+        .select_for_update(of=("self",))
         .filter(item__project=project, annotator=annotator, state=Assignment.State.OPEN)
         .order_by("-created_at", "-pk")
         .first()
@@ -128,56 +179,56 @@ def _open_assignment(project: Project, annotator: User) -> Assignment | None:
     return assignment
 
 
-def _take_slot(project: Project, annotator: User, *, gold: bool) -> int | None:
-    """The id of an item whose slot is now ours. When gold has run out there is work, and the reverse."""
+def _take_slot(project: Project, annotator: User, *, gold: bool) -> tuple[int, int] | None:
+    """An item whose slot is now ours. When gold has run out there is work, and the reverse."""
     for wants_gold in (gold, not gold):
-        item_id = _claim_row(project, annotator, gold=wants_gold, skip=True)
-        if item_id is not None:
-            return item_id
-    expire_leases(project=project)
+        taken = _claim_row(project, annotator, gold=wants_gold, skip=True)
+        if taken is not None:
+            return taken
     # SKIP LOCKED may have passed over rows that others held for an instant: never say "nothing" then.
     while open_to(project, annotator).exists():
         for wants_gold in (False, True):
-            item_id = _claim_row(project, annotator, gold=wants_gold, skip=False)
-            if item_id is not None:
-                return item_id
+            taken = _claim_row(project, annotator, gold=wants_gold, skip=False)
+            if taken is not None:
+                return taken
     return None
 
 
-def _claim_row(project: Project, annotator: User, *, gold: bool, skip: bool) -> int | None:
+def _claim_row(project: Project, annotator: User, *, gold: bool, skip: bool) -> tuple[int, int] | None:
+    """(item, how many responses it has), or None."""
     with connection.cursor() as cursor:
         cursor.execute(
             _CLAIM.format(skip="SKIP LOCKED" if skip else ""),
             {"project": project.pk, "annotator": annotator.pk, "gold": gold},
         )
-        row = cursor.fetchone()
-    return row[0] if row else None
+        return cursor.fetchone()  # type: ignore[no-any-return]
 
 
-def _assign(item_id: int, project: Project, annotator: User, rng: random.Random) -> Assignment:
-    """A new assignment with a fresh display order, or an expired one reopened with the order it had."""
-    positions = list(range(Item.objects.get(pk=item_id).item_responses.count()))
+def _assign(
+    item_id: int, responses: int, project: Project, annotator: User, rng: random.Random
+) -> Assignment:
+    positions = list(range(responses))
     rng.shuffle(positions)
-    assignment, created = Assignment.objects.get_or_create(
-        item_id=item_id,
-        annotator=annotator,
-        defaults={"display_order": positions, "lease_expires_at": lease_end(project)},
-    )
-    if not created:
-        assignment.state = Assignment.State.OPEN
-        assignment.surplus = False
-        assignment.lease_expires_at = lease_end(project)
-        assignment.save(update_fields=["state", "surplus", "lease_expires_at"])
-    return Assignment.objects.select_related("item__prompt", "item__project").get(pk=assignment.pk)
+    until = lease_end(project)
+    with connection.cursor() as cursor:
+        cursor.execute(_ASSIGN, [item_id, annotator.pk, positions, until])
+        (assignment_id,) = cursor.fetchone()
+    return Assignment.objects.select_related("item__prompt", "item__project").get(pk=assignment_id)
 
 
 @transaction.atomic
 def _leave(assignment_id: int, annotator: User, state: str, note: str) -> None:
+    one_step_at_a_time(annotator)
     assignment = Assignment.objects.select_for_update().get(pk=assignment_id, annotator=annotator)
     if assignment.state == Assignment.State.OPEN:
         release(assignment, state=state, note=note)
     elif assignment.state == Assignment.State.EXPIRED:  # the slot is already back
-        assignment.state = state
-        assignment.note = note
-        assignment.finished_at = timezone.now()
-        assignment.save(update_fields=["state", "note", "finished_at"])
+        _end(assignment, state, note)
+
+
+def _end(assignment: Assignment, state: str, note: str) -> None:
+    assignment.state = state
+    assignment.note = note
+    assignment.surplus = False
+    assignment.finished_at = timezone.now()
+    assignment.save(update_fields=["state", "note", "finished_at", "surplus"])

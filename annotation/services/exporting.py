@@ -49,7 +49,9 @@ def export_archive(*, snapshot: DatasetSnapshot, format: str, actor: User | None
     """The export as one zip file to download; made once per snapshot and format."""
     base = Path(settings.LAUREL_EXPORT_DIR)
     base.mkdir(parents=True, exist_ok=True)
-    archive = base / f"{snapshot.project.slug}-{snapshot.number:04d}-{format}.zip"
+    # The hash: a project of the same name may have had this number before.
+    name = f"{snapshot.project.slug}-{snapshot.number:04d}-{format}"
+    archive = base / f"{name}-{snapshot.manifest_sha256[:8]}.zip"
     if archive.exists():
         return archive
     scratch = Path(tempfile.mkdtemp(dir=base, prefix=".export-"))
@@ -58,7 +60,10 @@ def export_archive(*, snapshot: DatasetSnapshot, format: str, actor: User | None
         partial = scratch / "archive.zip"
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as target:
             for path in sorted((scratch / "files").iterdir()):
-                target.write(path, f"{archive.stem}/{path.name}")
+                entry = zipfile.ZipInfo(f"{name}/{path.name}")  # always of the same date: the same bytes
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                with path.open("rb") as source, target.open(entry, "w", force_zip64=True) as packed:
+                    shutil.copyfileobj(source, packed)
         partial.rename(archive)
     finally:
         shutil.rmtree(scratch)

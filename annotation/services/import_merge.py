@@ -1,14 +1,12 @@
 """The SQL half of an import: staging tables, the conflicts found in them, and the merge."""
 
-from collections.abc import Iterator
-
 from django.db.backends.utils import CursorWrapper
 
 from annotation.models.project import Project
-
-GOLD_SLOTS = 30_000  # everybody may meet a gold item once; its slots never run out
+from annotation.services.assigning import GOLD_SLOTS
 
 _STAGING = """
+    CREATE TEMP TABLE stage_line (line int, prompt_key text, response_keys text[]) ON COMMIT DROP;
     CREATE TEMP TABLE stage_prompt (line int, key text, messages jsonb) ON COMMIT DROP;
     CREATE TEMP TABLE stage_response (line int, prompt_key text, key text, external_id text, text text,
         model text, metadata jsonb) ON COMMIT DROP;
@@ -76,7 +74,11 @@ _CONFLICTS = (
     WHERE s.body_hash <> coalesce(j.body_hash, s.first_hash)
     """,
     """
-    SELECT s.line, 'this item already has another gold answer'
+    SELECT s.line, CASE WHEN coalesce(g.choice, CASE WHEN i.id IS NULL THEN s.first_choice END) IS NULL THEN
+               'this item already stands without a gold answer: give the gold one its own id'
+           WHEN s.gold_choice IS NULL THEN
+               'this item already stands with a gold answer: give the one without its own id'
+           ELSE 'this item already has another gold answer: gold is never overwritten' END
     FROM (SELECT *, first_value(gold_choice) OVER (PARTITION BY key ORDER BY line) AS first_choice
           FROM stage_item) s
     LEFT JOIN annotation_item i ON i.project_id = %(project)s AND i.key = s.key
@@ -162,30 +164,56 @@ def create_staging(cursor: CursorWrapper) -> None:
 def drop_staging(cursor: CursorWrapper) -> None:
     """Before the transaction's end, so that a second import may follow in the same one."""
     cursor.execute(
-        "DROP TABLE IF EXISTS stage_prompt, stage_response, stage_item, stage_judgment, stage_answer, "
-        "stage_bad, merged"
+        "DROP TABLE IF EXISTS stage_line, stage_prompt, stage_response, stage_item, stage_judgment, "
+        "stage_answer, stage_bad, stage_used, merged"
     )
 
 
-def find_conflicts(cursor: CursorWrapper, project_id: int) -> Iterator[tuple[int, str]]:
-    """(line, message) for each staged line that contradicts the database or an earlier line; remembered."""
+def find_conflicts(cursor: CursorWrapper, project_id: int, *, most: int) -> tuple[int, list[tuple[int, str]]]:
+    """How many staged lines contradict the database or an earlier line, and (line, message) of the first.
+
+    All of them are remembered for `drop_bad_lines`.
+    """
     cursor.execute("ANALYZE stage_prompt, stage_response, stage_item, stage_judgment, stage_answer")
     for query in _CONFLICTS:
         cursor.execute(f"INSERT INTO stage_bad {query}", {"project": project_id})
-    cursor.execute("SELECT DISTINCT ON (line) line, message FROM stage_bad ORDER BY line, message")
-    yield from cursor.fetchall()
+    cursor.execute("SELECT count(DISTINCT line) FROM stage_bad")
+    (total,) = cursor.fetchone()
+    cursor.execute(
+        "SELECT DISTINCT ON (line) line, message FROM stage_bad ORDER BY line, message LIMIT %s", [most]
+    )
+    return total, cursor.fetchall()
 
 
 def drop_bad_lines(cursor: CursorWrapper) -> None:
-    """Take the lines `find_conflicts` named out of the staging tables."""
-    for table in ("stage_prompt", "stage_response", "stage_item", "stage_judgment", "stage_answer"):
+    """Take the lines `find_conflicts` named out of the staging tables.
+
+    A prompt or response stays where it was first staged as long as a good line uses it.
+    """
+    cursor.execute("ANALYZE stage_bad")
+    for table in ("stage_line", "stage_item", "stage_judgment", "stage_answer"):
         cursor.execute(f"DELETE FROM {table} WHERE line IN (SELECT line FROM stage_bad)")  # noqa: S608  our own names
+    cursor.execute(
+        "CREATE TEMP TABLE stage_used ON COMMIT DROP AS "
+        "SELECT DISTINCT unnest(prompt_key || response_keys) AS key FROM stage_line"
+    )
+    cursor.execute("ANALYZE stage_used")
+    for table in ("stage_prompt", "stage_response"):
+        cursor.execute(
+            f"DELETE FROM {table} s WHERE line IN (SELECT line FROM stage_bad) "  # noqa: S608
+            "AND NOT EXISTS (SELECT 1 FROM stage_used u WHERE u.key = s.key)"
+        )
 
 
 def merge(cursor: CursorWrapper, project: Project) -> dict[str, int]:
     """Move staging into the model; what is already there stays as it is. Rows added, by table."""
     values = {"project": project.pk, "overlap": project.overlap, "gold_slots": GOLD_SLOTS}
     added = {}
+    cursor.execute(  # in the order in which everybody locks items
+        "SELECT 1 FROM annotation_item WHERE project_id = %(project)s "
+        "AND key IN (SELECT item_key FROM stage_judgment) ORDER BY id FOR NO KEY UPDATE",
+        values,
+    )
     for name in ("prompts", "responses", "items", "item_responses", "gold", "annotators"):
         cursor.execute(_MERGE[name], values)
         added[name] = cursor.rowcount
@@ -209,7 +237,7 @@ def merge(cursor: CursorWrapper, project: Project) -> dict[str, int]:
         """
         UPDATE annotation_item i SET slots_left = greatest(0, i.slots_left - m.n)
         FROM (SELECT item_id, count(*) AS n FROM merged GROUP BY item_id) m
-        WHERE i.id = m.item_id AND NOT i.is_gold
+        WHERE i.id = m.item_id
         """
     )
     del added["item_responses"]

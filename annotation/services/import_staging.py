@@ -20,8 +20,12 @@ from annotation.interchange.records import (
 from annotation.models.project import Project
 
 MOST_PAIRED = 8  # a prompt with more responses is not paired out at once: the selection chooses its pairs
+MOST_RESPONSES = 1_000  # on one item: its places, ranks and ratings are small whole numbers
+HIGHEST_RATING = 32_767
+MOST_REMEMBERED = 100_000  # keys of prompts and responses that are not staged twice
 
 COLUMNS = {
+    "stage_line": ("line", "prompt_key", "response_keys"),
     "stage_prompt": ("line", "key", "messages"),
     "stage_response": ("line", "prompt_key", "key", "external_id", "text", "model", "metadata"),
     "stage_item": (
@@ -51,8 +55,12 @@ def work_items(project: Project, record: ItemRecord) -> list[ItemRecord]:
         raise UnfitRow(
             f"a {kind} item does not fit a {project.kind} project: leave it out or use another project"
         )
-    _check_criteria(project, record)
-    if kind != Project.Kind.PAIRWISE or len(record.responses) == 2:
+    for vote in record.votes:
+        _check_vote(project, vote)
+    if kind != Project.Kind.PAIRWISE:
+        _check_unpaired(record)
+        return [record]
+    if len(record.responses) == 2:
         return [record]
     if record.votes or record.gold:
         raise UnfitRow(
@@ -69,34 +77,60 @@ def _pair(record: ItemRecord, i: int, j: int) -> ItemRecord:
     return dataclasses.replace(record, id=name, responses=(record.responses[i], record.responses[j]))
 
 
-def _check_criteria(project: Project, record: ItemRecord) -> None:
-    for vote in record.votes:
-        for criterion in vote.criteria:
-            if criterion not in project.criterion_names:
-                raise UnfitRow(
-                    f"vote of {vote.annotator}: the project has no criterion “{criterion}”, "
-                    f"only {', '.join(project.criterion_names)}"
-                )
+def _check_vote(project: Project, vote: VoteRecord) -> None:
+    for criterion in vote.criteria:
+        if criterion not in project.criterion_names:
+            raise UnfitRow(
+                f"vote of {vote.annotator}: the project has no criterion “{criterion}”, "
+                f"only {', '.join(project.criterion_names)}"
+            )
+    for values in (vote.ratings or {}).values():
+        if any(value != int(value) or not 0 <= value <= HIGHEST_RATING for value in values):
+            raise UnfitRow(
+                f"vote of {vote.annotator}: ratings must be whole numbers from 0 to {HIGHEST_RATING:,}, "
+                f"got {list(values)}"
+            )
+
+
+def _check_unpaired(record: ItemRecord) -> None:
+    if record.gold is not None:
+        raise UnfitRow("gold answers are kept for pairs only: leave gold out of rankings and ratings")
+    if len(record.responses) > MOST_RESPONSES:
+        raise UnfitRow(
+            f"{len(record.responses):,} responses on one item: split it, at most {MOST_RESPONSES:,} fit"
+        )
 
 
 class Staging:
-    """Rows waiting for the next COPY. Prompts and responses seen before in the file are not staged again."""
+    """Rows waiting for the next COPY.
+
+    A prompt or response met again is not staged again; `stage_line` says which lines use it. What is
+    remembered for that is bounded: staging one twice costs time, never correctness.
+    """
 
     def __init__(self, project: Project) -> None:
         self.project = project
         self.rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in COLUMNS}
-        self.seen: dict[str, str] = {}  # key -> digest of what it stood for
-        self.refs = itertools.count(1)
+        self.waiting = 0  # lines
+        self.weight = 0  # characters of text
+        self._seen: dict[bytes, bytes] = {}  # key -> digest of what it stood for
+        self._refs = itertools.count(1)
 
     def add(self, record: ItemRecord, items: Sequence[ItemRecord]) -> None:
-        of_prompt = prompt_key(record.prompt)
+        of_prompt, keys = prompt_key(record.prompt), response_keys(record)
+        self.waiting += 1
+        self.rows["stage_line"].append((record.line, of_prompt, list(keys)))
         if self._is_new(of_prompt, ""):
-            self.rows["stage_prompt"].append((record.line, of_prompt, prompt_json(record.prompt)))
-        for key, response in zip(response_keys(record), record.responses, strict=True):
+            messages = prompt_json(record.prompt)
+            self.weight += len(messages)
+            self.rows["stage_prompt"].append((record.line, of_prompt, messages))
+        for key, response in zip(keys, record.responses, strict=True):
             if self._is_new(key, response.text):
+                metadata = _json(response.metadata)
+                self.weight += len(response.text) + len(metadata)
                 self.rows["stage_response"].append(
                     (record.line, of_prompt, key, response.id or "", response.text, response.model or "",
-                     _json(response.metadata))
+                     metadata)
                 )  # fmt: skip
         for item in items:
             self._add_item(item, of_prompt)
@@ -110,21 +144,26 @@ class Staging:
                     for row in rows:
                         copy.write_row(row)
                 rows.clear()
+        self.waiting = self.weight = 0
 
     def _is_new(self, key: str, text: str) -> bool:
         """False when this key was staged with this text; another text is staged, so that SQL can object."""
-        digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-        if self.seen.get(key) == digest:
+        short, digest = bytes.fromhex(key), hashlib.blake2b(text.encode(), digest_size=16).digest()
+        if self._seen.get(short) == digest:
             return False
-        self.seen[key] = digest
+        if len(self._seen) >= MOST_REMEMBERED:
+            self._seen.clear()
+        self._seen[short] = digest
         return True
 
     def _add_item(self, item: ItemRecord, of_prompt: str) -> None:
         keys = list(response_keys(item))
         key = item_key(item)
         gold = item.gold
+        metadata = _json(item.metadata)
+        self.weight += len(metadata)
         self.rows["stage_item"].append(
-            (item.line, key, of_prompt, item.id or "", keys, response_set(keys), _json(item.metadata),
+            (item.line, key, of_prompt, item.id or "", keys, response_set(keys), metadata,
              gold.choice if gold else None, (gold.reason or "") if gold else None)
         )  # fmt: skip
         by_annotator: dict[str, list[VoteRecord]] = {}
@@ -134,10 +173,11 @@ class Staging:
             self._add_judgment(item, key, annotator, votes)
 
     def _add_judgment(self, item: ItemRecord, key: str, annotator: str, votes: list[VoteRecord]) -> None:
-        ref = next(self.refs)
+        ref = next(self._refs)
         username = imported_username(self.project, annotator)
         answers = [answer for vote in votes for answer in _answers(vote)]
         comment = "\n".join(dict.fromkeys(vote.reason for vote in votes if vote.reason))
+        self.weight += len(comment)
         seconds = [vote.seconds for vote in votes if vote.seconds is not None]
         moments = [vote.at for vote in votes if vote.at is not None]
         idempotency_key = "import:" + _digest([self.project.pk, key, username])
@@ -164,13 +204,7 @@ def _answers(vote: VoteRecord) -> list[tuple[Any, ...]]:
     if vote.ratings is None:
         ranks = None if vote.ranks is None else list(vote.ranks)
         return [(vote.criterion, vote.choice or "", vote.strength, ranks, None)]
-    return [(name, "", None, None, list(_whole(vote, values))) for name, values in vote.ratings.items()]
-
-
-def _whole(vote: VoteRecord, values: Sequence[float]) -> Sequence[int]:
-    if any(value != int(value) or value < 0 for value in values):
-        raise UnfitRow(f"vote of {vote.annotator}: ratings must be whole numbers, got {list(values)}")
-    return [int(value) for value in values]
+    return [(name, "", None, None, [int(value) for value in values]) for name, values in vote.ratings.items()]
 
 
 def _json(value: Any) -> str:

@@ -5,7 +5,7 @@ import json
 import random
 from collections.abc import Iterable, Sequence
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts.models import User
 from accounts.services import audit
@@ -13,7 +13,8 @@ from annotation.models.content import Response
 from annotation.models.project import Project
 from annotation.models.quality import GoldAnswer
 from annotation.models.work import Item, ItemResponse
-from annotation.services.import_merge import GOLD_SLOTS
+from annotation.services import import_merge
+from annotation.services.assigning import GOLD_SLOTS
 from annotation.services.import_staging import response_set
 
 
@@ -30,13 +31,15 @@ def queue_pairs(
     A pair that is already an item (in either order) keeps its row and its origin and moves up; the others
     are created with the origin given. Raises `UnfitPair` for responses of different prompts or projects.
     """
+    with connection.cursor() as cursor:
+        import_merge.lock(cursor, project.pk)  # an import that brings the same pairs waits
     responses = _responses(project, pairs)
     sets = [_set_of(responses, pair) for pair in pairs]
     known = {
         item.response_set: item
-        for item in Item.objects.select_for_update().filter(
-            project=project, response_set__in=sets, is_gold=False
-        )
+        for item in Item.objects.select_for_update(no_key=True)
+        .filter(project=project, response_set__in=sets, is_gold=False)
+        .order_by("pk")
     }
     fresh: list[Item] = []
     for pair, set_hash, origin in zip(pairs, sets, origins, strict=True):

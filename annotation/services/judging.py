@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
@@ -16,6 +17,7 @@ from annotation.selectors import latest_guidelines
 from annotation.services import assigning
 
 LONGEST_COMMENT = 5_000
+LONGEST_KEY = 100
 
 
 class InvalidAnswer(ValueError):
@@ -68,19 +70,28 @@ def submit(
     """
     try:
         with transaction.atomic():
+            assigning.one_step_at_a_time(annotator)
             assignment = (
                 Assignment.objects.select_for_update(of=("self",))
                 .select_related("item__project")
                 .get(pk=assignment_id, annotator=annotator)
             )
-            body = _checked(assignment.item.project, choice, reasons, comment)
+            body = _checked(assignment.item.project, choice, reasons, comment, idempotency_key)
             digest = body.digest(assignment_id)
-            stored = _already_stored(assignment, idempotency_key, digest)
+            earlier = _earlier(assignment, idempotency_key)
+            stored = _already_stored(assignment, earlier, idempotency_key, digest)
             if stored is not None:
                 return Submission(stored, created=False)
             _finish(assignment)
-            seconds = _credible(assignment, seconds, source)
-            judgment = _store(assignment, body, digest, seconds, idempotency_key, source, judged_at)
+            judgment = Judgment(
+                idempotency_key=idempotency_key,
+                body_hash=digest,
+                source=source,
+                supersedes=earlier[-1] if earlier else None,
+                seconds=_credible(assignment, seconds, source),
+                judged_at=judged_at or timezone.now(),
+            )
+            _store(judgment, assignment, body)
             return Submission(judgment, created=True)
     except IntegrityError as error:
         stored = Judgment.objects.filter(idempotency_key=idempotency_key).first()
@@ -95,6 +106,7 @@ def undo_last(*, project: Project, annotator: User) -> Assignment | None:
 
     The open item, if any, is put back into the queue: the person returns to it afterwards.
     """
+    assigning.one_step_at_a_time(annotator)
     latest = (
         Judgment.objects.select_for_update(of=("self",))
         .filter(annotator=annotator, item__project=project, live=True, source=Judgment.Source.BROWSER)
@@ -109,7 +121,7 @@ def undo_last(*, project: Project, annotator: User) -> Assignment | None:
         assigning.release(waiting, state=Assignment.State.EXPIRED)
     latest.live = False
     latest.save(update_fields=["live"])
-    assignment = Assignment.objects.select_for_update().get(pk=latest.assignment_id)
+    assignment = Assignment.objects.select_for_update().get(pk=latest.assignment.pk)
     assignment.state = Assignment.State.OPEN
     assignment.finished_at = None
     assignment.lease_expires_at = assigning.lease_end(project)
@@ -122,7 +134,7 @@ def retracted_answer(assignment: Assignment) -> Judgment | None:
     return assignment.judgments.filter(live=False).order_by("-pk").first()
 
 
-def _checked(project: Project, choice: str, reasons: Sequence[str], comment: str) -> _Body:
+def _checked(project: Project, choice: str, reasons: Sequence[str], comment: str, key: str) -> _Body:
     if choice not in Answer.Choice.values:
         raise InvalidAnswer(
             f"“{choice[:40]}” is not a choice; send one of {', '.join(Answer.Choice.values)}."
@@ -130,23 +142,33 @@ def _checked(project: Project, choice: str, reasons: Sequence[str], comment: str
     unknown = [reason for reason in reasons if reason not in project.reasons]
     if unknown:
         raise InvalidAnswer(f"“{unknown[0][:60]}” is not one of this project's reasons.")
-    comment = comment.replace("\x00", "").strip()
+    if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
+        raise InvalidAnswer(f"A submission key has 1 to {LONGEST_KEY} printable characters.")
+    # What a database cannot hold, NUL and halves of characters, is no word of the comment.
+    comment = comment.replace("\x00", "").encode("utf-8", "replace").decode().strip()
     if len(comment) > LONGEST_COMMENT:
         raise InvalidAnswer(f"The comment has {len(comment)} characters; shorten it to {LONGEST_COMMENT}.")
     return _Body(choice=choice, reasons=tuple(dict.fromkeys(reasons)), comment=comment)
 
 
-def _already_stored(assignment: Assignment, key: str, digest: str) -> Judgment | None:
-    by_key = Judgment.objects.filter(idempotency_key=key).first()
-    if by_key is not None:
-        if by_key.body_hash == digest and by_key.annotator_id == assignment.annotator_id:
-            return by_key
-        raise Conflict("This answer was already sent, with other content.", by_key)
-    standing = assignment.judgments.filter(live=True).first()
-    if standing is not None:
-        if standing.body_hash == digest:
-            return standing
-        raise Conflict("You already answered this item differently, perhaps in another tab.", standing)
+def _earlier(assignment: Assignment, key: str) -> list[Judgment]:
+    """The judgments of this assignment, oldest first, and the one that carries the key, wherever it is."""
+    return list(Judgment.objects.filter(Q(assignment=assignment) | Q(idempotency_key=key)).order_by("pk"))
+
+
+def _already_stored(
+    assignment: Assignment, earlier: Sequence[Judgment], key: str, digest: str
+) -> Judgment | None:
+    for judgment in earlier:
+        if judgment.idempotency_key == key:
+            if judgment.body_hash == digest and judgment.annotator_id == assignment.annotator_id:
+                return judgment
+            raise Conflict("This answer was already sent, with other content.", judgment)
+    for judgment in earlier:
+        if judgment.live:
+            if judgment.body_hash == digest:
+                return judgment
+            raise Conflict("You already answered this item differently, perhaps in another tab.", judgment)
     return None
 
 
@@ -166,30 +188,14 @@ def _credible(assignment: Assignment, seconds: float | None, source: str) -> flo
     return max(0.0, min(seconds, elapsed))
 
 
-def _store(
-    assignment: Assignment,
-    body: _Body,
-    digest: str,
-    seconds: float | None,
-    key: str,
-    source: str,
-    judged_at: datetime | None,
-) -> Judgment:
+def _store(judgment: Judgment, assignment: Assignment, body: _Body) -> None:
     project = assignment.item.project
-    judgment = Judgment.objects.create(
-        item=assignment.item,
-        annotator=assignment.annotator,
-        assignment=assignment,
-        idempotency_key=key,
-        body_hash=digest,
-        source=source,
-        supersedes=retracted_answer(assignment),
-        guideline=latest_guidelines(project),
-        display_order=assignment.display_order,
-        reasons=list(body.reasons),
-        comment=body.comment,
-        seconds=seconds,
-        judged_at=judged_at or timezone.now(),
-    )
+    judgment.assignment = assignment
+    judgment.item = assignment.item
+    judgment.annotator_id = assignment.annotator_id
+    judgment.display_order = assignment.display_order
+    judgment.guideline = latest_guidelines(project)
+    judgment.reasons = list(body.reasons)
+    judgment.comment = body.comment
+    judgment.save(force_insert=True)
     Answer.objects.create(judgment=judgment, criterion=project.main_criterion, choice=body.choice)
-    return judgment

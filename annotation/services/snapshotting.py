@@ -36,7 +36,7 @@ def create(*, project: Project, actor: User | None = None) -> DatasetSnapshot:
 
     Raises `NothingToSnapshot`. The row exists only if the folder is whole.
     """
-    Project.objects.select_for_update().get(pk=project.pk)  # two snapshots take turns
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # two snapshots take turns
     if project.kind != Project.Kind.PAIRWISE:
         raise NothingToSnapshot(
             f"Snapshots hold pairwise projects; {project.slug} is a {project.kind} project."

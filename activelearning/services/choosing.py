@@ -1,0 +1,213 @@
+"""Choose pairs for people to judge next; changes nothing but the soft labels, which it brings up to date.
+
+What a score picks must not be what the model is measured on: pairs of test prompts are chosen by chance
+alone, so that the test split stays a fair sample of the candidates.
+"""
+
+import dataclasses
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from activelearning.acquisition.candidates import candidate_pairs
+from activelearning.acquisition.pool import (
+    CandidatePairs,
+    LabelledPairs,
+    Mask,
+    Positions,
+    ResponsePool,
+    as_ids,
+)
+from activelearning.acquisition.quotas import RecipeConfig, plan_quotas
+from activelearning.acquisition.recipe import select_batch
+from activelearning.acquisition.selection import SelectedPair, Selection
+from annotation.interchange.snapshot import read_preferences
+from annotation.interchange.split import assign_splits
+from annotation.models.content import Response
+from annotation.models.project import Project
+from annotation.models.quality import SoftLabel
+from annotation.models.work import Item, ItemResponse
+from annotation.services import aggregating, snapshotting
+from rewardmodel.models import Ensemble
+from rewardmodel.services import scoring
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A selection and what it was made with: enough to make it again."""
+
+    selection: Selection
+    ensemble: Ensemble | None
+    config: RecipeConfig
+    seed: int
+
+
+def choose(*, project: Project, n: int, seed: int) -> Choice:
+    """Score every candidate pair with the active ensemble and pick up to `n` by the recipe.
+
+    Takes as long as scoring does and holds no lock meanwhile. Raises `scoring.ScoringFailed`.
+    """
+    rng, config = np.random.default_rng(seed), RecipeConfig()
+    aggregating.rebuild(project=project)
+    ensemble = Ensemble.objects.filter(project=project, active=True).select_related("run__snapshot").first()
+    splits = _splits(ensemble)
+    taken = sorted(taken_pairs(project))
+    labelled = _labelled(project, {prompt for prompt, split in splits.items() if split == "train"})
+    pool = _pool(project, ensemble)  # last: it knows every response that the others name
+    candidates = candidate_pairs(
+        pool.response_id,
+        pool.prompt_id,
+        taken_a=[str(a) for a, _ in taken],
+        taken_b=[str(b) for _, b in taken],
+        rng=rng,
+    )
+    measured = {prompt for prompt, split in splits.items() if split == "test"}
+    selection = _select(pool, candidates, labelled, measured, n, rng, config)
+    return Choice(selection, ensemble, config, seed)
+
+
+def _splits(ensemble: Ensemble | None) -> dict[str, str]:
+    """The split of each prompt the ensemble was trained and measured on."""
+    if ensemble is None:
+        return {}
+    folder = snapshotting.folder_of(ensemble.run.snapshot)
+    return {row.preference.prompt_id: row.split for row in read_preferences(folder)}
+
+
+def _pool(project: Project, ensemble: Ensemble | None) -> ResponsePool:
+    rows = list(
+        Response.objects.filter(prompt__project=project).order_by("pk").values_list("pk", "prompt_id")
+    )
+    ids = as_ids([str(pk) for pk, _ in rows])
+    prompts = as_ids([str(prompt) for _, prompt in rows])
+    if ensemble is None:
+        return ResponsePool(response_id=ids, prompt_id=prompts)
+    scored = scoring.score(ensemble=ensemble, response_ids=[pk for pk, _ in rows])
+    return ResponsePool(
+        response_id=ids,
+        prompt_id=prompts,
+        features=scored.features,
+        rewards=scored.rewards,
+        temperature=scored.temperature,
+        tau=scored.tau,
+    )
+
+
+def taken_pairs(project: Project) -> set[tuple[int, int]]:
+    """Pairs that were judged, gold pairs, and pairs already waiting in an earlier batch; lower id first."""
+    taken: set[tuple[int, int]] = set()
+    judged = Item.objects.filter(project=project, judgments__live=True)
+    gold = Item.objects.filter(project=project, is_gold=True)
+    queued = Item.objects.filter(project=project, selections__isnull=False)
+    for chosen in (judged, gold, queued):
+        taken |= _pairs_of(chosen.values_list("pk", flat=True))
+    return taken
+
+
+def _pairs_of(item_ids: Iterable[int]) -> set[tuple[int, int]]:
+    by_item: dict[int, list[int]] = {}
+    rows = ItemResponse.objects.filter(item__in=item_ids).values_list("item_id", "response_id")
+    for item_id, response_id in rows:
+        by_item.setdefault(item_id, []).append(response_id)
+    return {(min(pair), max(pair)) for pair in by_item.values() if len(pair) == 2}
+
+
+def _labelled(project: Project, trained_on: Collection[str]) -> LabelledPairs | None:
+    labels = list(
+        SoftLabel.objects.filter(project=project, criterion=project.main_criterion)
+        .order_by("pk")
+        .values_list(
+            "response_a_id", "response_b_id", "p_a", "p_tie", "p_b", "effective_votes", "item__prompt_id"
+        )
+    )
+    if not labels:
+        return None
+    return LabelledPairs(
+        response_a=as_ids([str(row[0]) for row in labels]),
+        response_b=as_ids([str(row[1]) for row in labels]),
+        shares=np.array([row[2:5] for row in labels]),
+        votes=np.array([row[5] for row in labels]),
+        held_out=np.array([str(row[6]) not in trained_on for row in labels]),
+    )
+
+
+def _select(
+    pool: ResponsePool,
+    candidates: CandidatePairs,
+    labelled: LabelledPairs | None,
+    measured: Collection[str],
+    n: int,
+    rng: np.random.Generator,
+    config: RecipeConfig,
+) -> Selection:
+    """The recipe: its audit share drawn from every candidate, the rest from those off the test prompts.
+
+    Where the rest runs short, it too is drawn from every candidate by chance.
+    """
+    size = min(n, len(candidates))
+    if pool.rewards is None or size == 0:
+        return select_batch(pool, candidates, labelled, n=n, rng=rng, config=config)
+    ahead = assign_splits(pool.prompt_id.tolist(), snapshotting.SPLIT_SEED)  # once all of them are judged
+    test = np.array(sorted({prompt for prompt, split in ahead.items() if split == "test"} | set(measured)))
+    by_score = ~np.isin(candidates.prompts, test)
+    quotas, _ = plan_quotas(size, config, features=True, ensemble=True, errors=True)
+    by_chance = dataclasses.replace(config, audit=1.0, keep=1)
+    audit = select_batch(pool, candidates, labelled, n=quotas["audit"], rng=rng, config=by_chance)
+    free = _others(candidates, audit)
+    eligible = _subset(candidates, by_score & free)
+    wanted = size - len(audit.pairs)
+    picked = select_batch(
+        pool, eligible, labelled, n=min(wanted, len(eligible)), rng=rng,
+        config=dataclasses.replace(config, audit=0.0),
+    )  # fmt: skip
+    short = wanted - len(picked.pairs)
+    rest = _subset(candidates, free & _others(candidates, picked))
+    filled = select_batch(pool, rest, labelled, n=short, rng=rng, config=by_chance)
+    notes = list(picked.notes) if eligible else []
+    if short:
+        notes.append(
+            f"{short} pairs more are random: other open pairs are of prompts that measure the model."
+        )
+    if size < n:
+        notes.append(f"Only {size} open pairs, {n} were asked for.")
+    return dataclasses.replace(
+        picked,
+        pairs=_spread(audit.pairs, picked.pairs, filled.pairs),
+        quotas={**picked.quotas, "audit": len(audit.pairs) + len(filled.pairs)},
+        candidates=len(candidates),
+        notes=tuple(notes),
+    )
+
+
+def _subset(candidates: CandidatePairs, mask: Mask) -> CandidatePairs:
+    return dataclasses.replace(
+        candidates,
+        first=candidates.first[mask],
+        second=candidates.second[mask],
+        sampling_probability=candidates.sampling_probability[mask],
+    )
+
+
+def _others(candidates: CandidatePairs, chosen: Selection) -> Mask:
+    """Which candidates were not chosen."""
+    a = [pair.response_a for pair in chosen.pairs]
+    b = [pair.response_b for pair in chosen.pairs]
+    if not a:
+        return np.ones(len(candidates), dtype=np.bool_)
+    picked = CandidatePairs.from_ids(candidates.response_id, candidates.prompt_id, a, b)
+    return ~np.isin(_keys(candidates), _keys(picked))
+
+
+def _keys(pairs: CandidatePairs) -> Positions:
+    low, high = np.minimum(pairs.first, pairs.second), np.maximum(pairs.first, pairs.second)
+    return low * len(pairs.response_id) + high
+
+
+def _spread(*groups: Iterable[SelectedPair]) -> tuple[SelectedPair, ...]:
+    """Every group evenly spread over the batch, its own order kept; ranks from 1."""
+    placed = []
+    for which, group in enumerate(map(tuple, groups)):
+        placed += [((turn + 0.5) / len(group), which, turn, pair) for turn, pair in enumerate(group)]
+    ordered = sorted(placed, key=lambda entry: entry[:3])
+    return tuple(dataclasses.replace(entry[3], rank=rank) for rank, entry in enumerate(ordered, start=1))
