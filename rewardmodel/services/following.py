@@ -27,6 +27,7 @@ from rewardmodel.training import files
 
 logger = logging.getLogger(__name__)
 
+TRAINER = "rewardmodel.training"
 BEAT_SECONDS = 1.0
 stopping = threading.Event()  # set when this worker is told to stop
 
@@ -128,7 +129,7 @@ class _Attempt:
         killed = outcomes.memory_kills()
         arguments: list[str | Path] = [snapshot, self.folder, "--config", self.folder / "request.json"]
         arguments += ["--cache", settings.LAUREL_CACHE_DIR]
-        child = Child("rewardmodel.training", arguments, log=self.folder / "log.txt", lock=lock)
+        child = Child(TRAINER, arguments, log=self.folder / "log.txt", lock=lock)
         try:
             code = self._follow(child)
         finally:
