@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import template
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -42,24 +42,15 @@ def project_tabs(context: dict[str, Any]) -> dict[str, Any]:
     if project is None or request is None or not request.user.is_authenticated:
         return {"tabs": []}
     role = context.get("role") or selectors.role_in(request.user, project)
-    shown = [tab for tab in TABS if role in tab.roles]
-    return {
-        "tabs": [
-            (tab.label, url, tab.key == context.get("tab"))
-            for tab in shown
-            if (url := _url(tab, project.slug))
-        ]
-    }
+    tabs = [
+        (tab.label, reverse(tab.url_name, kwargs={"slug": project.slug}), tab.key == context.get("tab"))
+        for tab in TABS
+        if role in tab.roles
+    ]
+    return {"tabs": tabs}
 
 
 @register.filter
 def markdown(text: str) -> SafeString:
     """Untrusted Markdown as safe HTML: `<div class="prose" dir="auto">{{ text|markdown }}</div>`."""
     return render_markdown(text)
-
-
-def _url(tab: Tab, slug: str) -> str:
-    try:
-        return reverse(tab.url_name, kwargs={"slug": slug})
-    except NoReverseMatch:  # that app is not installed
-        return ""

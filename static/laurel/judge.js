@@ -94,7 +94,7 @@
       else location.assign(elt.href);
       return;
     }
-    if (elt.id === "answer" && xhr.status === 200) forgetDraft(draftKey());
+    if (elt.id === "answer" && (xhr.status === 200 || xhr.status === 409)) forgetDraft(draftKey());
   });
   for (const name of ["htmx:sendError", "htmx:timeout", "htmx:sendAbort"]) {
     document.addEventListener(name, (event) => { if (root.contains(asker(event))) showUnsaved(asker(event), words.offline, true); });
