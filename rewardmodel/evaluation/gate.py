@@ -18,7 +18,11 @@ from rewardmodel.evaluation.clustered import Interval
 
 ENOUGH_PAIRS = 20  # with a winner; fewer cannot tell two models apart
 ENOUGH_PROMPTS = 5
-CALIBRATION_SLACK = 0.01  # of expected calibration error: less than anybody can see in a reliability diagram
+# A difference beyond chance may still be too small to matter: two models trained on nearly the same votes
+# differ on a handful of pairs, and a paired interval sees that.
+ACCURACY_SLACK = 0.005  # half a point
+LIKELIHOOD_SLACK = 0.005  # nats per vote
+CALIBRATION_SLACK = 0.01  # of expected calibration error: not to be seen in a reliability diagram
 
 
 @dataclass(frozen=True)
@@ -46,27 +50,29 @@ class Comparison:
 
     @property
     def less_accurate(self) -> bool:
-        """The whole interval of the difference is below zero."""
-        return self.accuracy.high is not None and self.accuracy.high < 0
+        """The whole interval of the difference is below zero, and it matters."""
+        return _beyond(self.accuracy, -1, ACCURACY_SLACK)
 
     @property
     def less_likely(self) -> bool:
-        """The votes are less likely under the new model, beyond chance."""
-        return self.nll.low is not None and self.nll.low > 0
+        """The votes are less likely under the new model, likewise."""
+        return _beyond(self.nll, 1, LIKELIHOOD_SLACK)
 
     @property
     def less_calibrated(self) -> bool:
-        """Beyond chance and by more than `CALIBRATION_SLACK`."""
-        return (
-            self.ece.low is not None
-            and self.ece.value is not None
-            and self.ece.low > 0
-            and self.ece.value > CALIBRATION_SLACK
-        )
+        """The calibration error is larger, likewise."""
+        return _beyond(self.ece, 1, CALIBRATION_SLACK)
 
     @property
     def worse(self) -> bool:
         return self.less_accurate or self.less_likely or self.less_calibrated
+
+
+def _beyond(difference: Interval, sign: int, slack: float) -> bool:
+    """The interval lies on that side of zero and the value is further from zero than `slack`."""
+    if difference.value is None or difference.low is None or difference.high is None:
+        return False
+    return min(sign * difference.low, sign * difference.high) > 0 and sign * difference.value > slack
 
 
 def compare(

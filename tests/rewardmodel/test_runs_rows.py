@@ -1,4 +1,4 @@
-"""A run's row is the truth: who may start it, take it, write to it, and what becomes of it when nobody does."""
+"""A run's row is the truth: who may start it, take it, write to it, and what if nobody does."""
 
 import subprocess
 import sys
