@@ -1,4 +1,4 @@
-"""Stands in for `python -m rewardmodel.training` where a test is about processes and rows, not about learning.
+"""Stands in for `python -m rewardmodel.training` where a test is about processes and rows.
 
 Has the same command line and writes the same files. What it does is written in SNAPSHOT/../play.json by the
 test: a list with one act for each attempt (the last one repeats).

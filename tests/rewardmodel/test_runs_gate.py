@@ -74,7 +74,7 @@ def test_pairing_finds_what_separate_intervals_would_miss():
 def test_a_difference_too_small_to_matter_is_none():
     """The truth with a trace of noise is less likely beyond chance, but hardly."""
     d, shares, prompt, rng = world()
-    found = compared(side(d + rng.normal(scale=0.05, size=len(d))), side(d), shares, prompt)
+    found = compared(side(d + rng.normal(scale=0.01, size=len(d))), side(d), shares, prompt)
     assert found.nll.low > 0
     assert not found.worse
 
