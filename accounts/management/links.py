@@ -46,7 +46,7 @@ def user_named(username: str) -> User:
 
 def _own_address() -> str:
     host = settings.LAUREL_HOST
-    if host in ("0.0.0.0", "::"):  # noqa: S104  an address to listen on is none to visit
-        host = "127.0.0.1"
+    if host in ("127.0.0.1", "::1", "0.0.0.0", "::"):  # noqa: S104
+        host = "localhost"  # as ./laurel up says it: who signs in at one name is a stranger at another
     scheme = "https" if settings.SESSION_COOKIE_SECURE else "http"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.LAUREL_PORT}"

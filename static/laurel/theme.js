@@ -62,6 +62,11 @@
     }
   }
   markScrollers();
+
+  // On a phone the open tab may lie beyond the edge of the bar.
+  const tab = document.querySelector(".tabs [aria-current]");
+  if (tab) tab.parentElement.scrollLeft += tab.getBoundingClientRect().left - (innerWidth - tab.offsetWidth) / 2;
+
   window.addEventListener("resize", markScrollers);
   document.addEventListener("htmx:afterSettle", markScrollers);
 

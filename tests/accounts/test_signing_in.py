@@ -250,9 +250,9 @@ def test_without_a_sample_only_admin_is_made_and_links_create_nobody(db: None) -
 
 def test_signin_command_prints_a_working_link(cast: Cast) -> None:
     url = run("signin", "reviewer").strip()
-    assert url.startswith("http://127.0.0.1:8000/sign-in/")
+    assert url.startswith("http://localhost:8000/sign-in/")
     client = browser()
-    client.get(url.removeprefix("http://127.0.0.1:8000"))
+    client.get(url.removeprefix("http://localhost:8000"))
     assert signed_in(client) == "reviewer"
     with pytest.raises(CommandError, match="no user “nobody”"):
         run("signin", "nobody")
