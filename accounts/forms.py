@@ -107,6 +107,8 @@ class RegisterForm(_NewPasswordForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, user=User(), **kwargs)
+        self.fields["password1"].label = _("Password")
+        self.fields["password2"].label = _("Password again")
 
     @property
     def candidate(self) -> User:

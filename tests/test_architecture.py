@@ -73,7 +73,13 @@ print("imported", len(sys.argv) - 1)
 """
 
 
-@pytest.mark.parametrize("package", PURE)
+LOADS_TORCH = {"rewardmodel/likelihood", "rewardmodel/training", "rewardmodel/evaluation"}
+
+
+@pytest.mark.parametrize(
+    "package",
+    [pytest.param(each, marks=[pytest.mark.slow] if each in LOADS_TORCH else []) for each in PURE],
+)
 def test_pure_package_works_without_django(package: str) -> None:
     # __main__ is what `python -m package` runs: importing it would start it
     names = [dotted(path) for path in modules(package) if path.name != "__main__.py"]
@@ -104,6 +110,7 @@ print("tasks:", sum(name.split(".")[0] in ("annotation", "rewardmodel", "activel
 """
 
 
+@pytest.mark.slow
 def test_the_processes_that_fork_never_load_torch() -> None:
     """All that a web server or a Celery parent could import: every module outside the pure packages."""
     pure = tuple(package.replace("/", ".") + "." for package in PURE)

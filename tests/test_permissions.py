@@ -65,6 +65,7 @@ ROUTES = [
     Route(P + "guidelines/", EVERYONE, 200, NO),
     Route(P + "monitor/", WATCHERS, 200, NO),
     Route(P + "monitor/<slug:table>.csv", WATCHERS, 200, NO),
+    Route(P + "items/<int:item_id>/", WATCHERS, 200, NO),
     Route(P + "data/", BUILDERS, 200, NO),
     Route(P + "data/import/", BUILDERS, 200, 422),
     Route(P + "data/snapshots/", BUILDERS, NO, 302),
@@ -102,6 +103,7 @@ def in_site_admin(pattern: str) -> bool:
 class World:
     cast: Cast
     invitation: inviting.IssuedInvitation
+    items: dict[str, int]  # the key of an item in each project
     cookies: dict[str, str]
 
     def url(self, route: Route, slug: str = "harbour") -> str:
@@ -109,6 +111,7 @@ class World:
         values = {
             "slug": slug,
             "user_id": self.cast.annotator.pk,
+            "item_id": self.items.get(slug, 1),
             "invitation_id": self.invitation.invitation.pk,
             "token": token,
             "number": 1,
@@ -136,16 +139,17 @@ def taken_back() -> Iterator[None]:
 def world(db: None) -> World:
     """Each of the two projects has one of everything a route can name."""
     cast = make_cast()
+    items = {}
     for project in (cast.project, cast.other_project):
         factories.guideline(project)
-        factories.pair_item(project)
+        items[project.slug] = factories.pair_item(project).pk
         factories.judgment(factories.pair_item(project), cast.annotator)
         run = factories.run(project)
         factories.ensemble(run)
         SelectionBatch.objects.create(project=project, number=1, strategy="recipe", seed=0, candidates=1)
     issued = inviting.invite(project=cast.project, role=Role.REVIEWER, actor=cast.manager)
     cookies = {actor: signed_in_as(getattr(cast, actor)) for actor in ACTORS if actor != "stranger"}
-    return World(cast, issued, cookies)
+    return World(cast, issued, items, cookies)
 
 
 def signed_in_as(user: User) -> str:
@@ -201,6 +205,11 @@ def test_anothers_project_answers_as_one_that_does_not_exist(world: World, route
                 assert world.cast.other_project.name not in answer.content.decode()
         for url in (theirs, nobodys):
             assert world.ask("stranger", method, url).status_code == 302, (method, url)
+
+
+def test_an_item_of_another_project_is_not_found_under_ones_own(world: World) -> None:
+    assert world.ask("manager", "GET", f"/p/harbour/items/{world.items['harbour']}/").status_code == 200
+    assert world.ask("manager", "GET", f"/p/harbour/items/{world.items['orchard']}/").status_code == 404
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=by_pattern)
