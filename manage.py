@@ -28,6 +28,9 @@ def main(arguments: list[str]) -> None:
     from config.embedded import EmbeddedDatabaseError
 
     try:
+        from config.running import adopt_address
+
+        adopt_address()
         from config import embedded, queue, settings
 
         if settings.LAUREL_EMBEDDED and not offline:

@@ -88,6 +88,7 @@ def up(data: Path, *, host: str, port: int, sample: bool, detached: bool) -> int
         _start_database(data)
     links = _prepare(*([] if sample else ["--no-sample"]), *(["--no-links"] if detached else []))
     shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host  # noqa: S104
+    shown = f"[{shown}]" if ":" in shown else shown
     probe = "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else host  # noqa: S104
     address, question = f"http://{shown}:{port}/", f"http://{probe}:{port}/readyz"
     running = Running(os.getpid(), address, question, time.time(), ready=False)

@@ -11,8 +11,13 @@ import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
 
 from config import environment
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,15 @@ def read_state(data: Path) -> Running | None:
         return Running(**json.loads((data / "run" / "up.json").read_text()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def adopt_address() -> None:
+    """Let the links of this command lead to the Laurel that runs on its data folder."""
+    state = read_state(environment.folder("LAUREL_DATA_DIR", ROOT / ".laurel"))
+    if state is not None and psutil.pid_exists(state.pid):
+        address = urlsplit(state.address)
+        os.environ.setdefault("LAUREL_HOST", address.hostname or "")
+        os.environ.setdefault("LAUREL_PORT", str(address.port))
 
 
 def write_state(data: Path, running: Running) -> None:
