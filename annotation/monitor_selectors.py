@@ -1,7 +1,9 @@
-"""Reads for the monitoring page: volume by day, and what is known of each annotator."""
+"""Reads for the monitoring page: what is known of each annotator, the volume by day, who works behind it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -11,23 +13,32 @@ from annotation.models.worker import WorkerHeartbeat
 
 _ANNOTATORS = """
     SELECT u.id, coalesce(nullif(u.display_name, ''), u.username), u.origin, u.is_active,
-           count(*) FILTER (WHERE NOT i.is_gold) AS judgments,
-           count(*) FILTER (WHERE i.is_gold) AS gold,
-           count(*) FILTER (WHERE i.is_gold AND a.choice = g.choice) AS gold_right,
-           percentile_cont(0.5) WITHIN GROUP (ORDER BY j.seconds) AS median_seconds,
-           count(*) FILTER (WHERE a.choice IN ('a', 'b') AND j.display_order IS NOT NULL) AS sided,
-           count(*) FILTER (WHERE (a.choice = 'a' AND j.display_order[1] = 0)
-                               OR (a.choice = 'b' AND j.display_order[1] = 1)) AS chose_left,
-           count(*) FILTER (WHERE a.choice IN ('tie', 'both_bad')) AS ties,
-           max(j.judged_at) AS last_at
-    FROM annotation_judgment j
-    JOIN annotation_item i ON i.id = j.item_id
-    JOIN annotation_answer a ON a.judgment_id = j.id AND a.criterion = %(criterion)s
-    JOIN accounts_user u ON u.id = j.annotator_id
-    LEFT JOIN annotation_goldanswer g ON g.item_id = i.id
-    WHERE i.project_id = %(project)s AND j.live
-    GROUP BY u.id
-    ORDER BY judgments DESC, u.id
+           s.judgments, s.gold, s.gold_right, s.timed, s.median_seconds, s.sided, s.chose_left,
+           s.a, s.tie, s.both_bad, s.b, s.last_at
+    FROM (
+        SELECT j.annotator_id,
+               count(*) FILTER (WHERE NOT i.is_gold) AS judgments,
+               count(*) FILTER (WHERE i.is_gold) AS gold,
+               count(*) FILTER (WHERE i.is_gold AND a.choice = g.choice) AS gold_right,
+               count(j.seconds) AS timed,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY j.seconds) AS median_seconds,
+               count(*) FILTER (WHERE a.choice IN ('a', 'b') AND j.display_order IS NOT NULL) AS sided,
+               count(*) FILTER (WHERE (a.choice = 'a' AND j.display_order[1] = 0)
+                                   OR (a.choice = 'b' AND j.display_order[1] = 1)) AS chose_left,
+               count(*) FILTER (WHERE NOT i.is_gold AND a.choice = 'a') AS a,
+               count(*) FILTER (WHERE NOT i.is_gold AND a.choice = 'tie') AS tie,
+               count(*) FILTER (WHERE NOT i.is_gold AND a.choice = 'both_bad') AS both_bad,
+               count(*) FILTER (WHERE NOT i.is_gold AND a.choice = 'b') AS b,
+               max(j.judged_at) AS last_at
+        FROM annotation_judgment j
+        JOIN annotation_item i ON i.id = j.item_id
+        JOIN annotation_answer a ON a.judgment_id = j.id AND a.criterion = %(criterion)s
+        LEFT JOIN annotation_goldanswer g ON g.item_id = i.id
+        WHERE i.project_id = %(project)s AND j.live
+        GROUP BY j.annotator_id
+    ) s
+    JOIN accounts_user u ON u.id = s.annotator_id
+    ORDER BY s.judgments DESC, u.id
 """
 
 _BY_DAY = """
@@ -37,18 +48,16 @@ _BY_DAY = """
     GROUP BY day ORDER BY day
 """
 
-_CHOICES = """
-    SELECT a.choice, count(*)
-    FROM annotation_answer a JOIN annotation_judgment j ON j.id = a.judgment_id AND j.live
-    JOIN annotation_item i ON i.id = j.item_id
-    WHERE i.project_id = %(project)s AND NOT i.is_gold AND a.criterion = %(criterion)s AND a.choice <> ''
-    GROUP BY a.choice
+_STATE = """
+    SELECT count(*), coalesce(max(j.id), 0)
+    FROM annotation_judgment j JOIN annotation_item i ON i.id = j.item_id
+    WHERE i.project_id = %(project)s AND j.live
 """
 
 
 @dataclass(frozen=True)
 class AnnotatorRow:
-    """One annotator in figures. Shares are None where there is nothing to divide by."""
+    """One annotator in figures. Choices leave gold out; shares are None with nothing to divide by."""
 
     id: int
     name: str
@@ -57,10 +66,14 @@ class AnnotatorRow:
     judgments: int
     gold: int
     gold_right: int
+    timed: int
     median_seconds: float | None
     sided: int  # answers for one side whose place on the screen is known
     chose_left: int
-    ties: int
+    a: int
+    tie: int
+    both_bad: int
+    b: int
     last_at: datetime
 
     @property
@@ -72,9 +85,12 @@ class AnnotatorRow:
         return self.chose_left / self.sided if self.sided else None
 
     @property
+    def ties(self) -> int:
+        return self.tie + self.both_bad
+
+    @property
     def tie_share(self) -> float | None:
-        answered = self.judgments + self.gold
-        return self.ties / answered if answered else None
+        return self.ties / self.judgments if self.judgments else None
 
 
 @dataclass(frozen=True)
@@ -83,12 +99,42 @@ class DayVolume:
     judgments: int
 
 
+@dataclass(frozen=True)
+class Totals:
+    """All annotators together. `a` to `b` count answers on work items in canonical terms."""
+
+    judgments: int
+    gold: int
+    simulated: int  # judgments by simulated annotators, gold left out
+    sided: int
+    chose_left: int
+    a: int
+    tie: int
+    both_bad: int
+    b: int
+
+
 def annotators(project: Project) -> list[AnnotatorRow]:
     """Everybody who judged in the project, most active first; one aggregating query."""
-    values = {"project": project.pk, "criterion": project.main_criterion}
+    values: dict[str, Any] = {"project": project.pk, "criterion": project.main_criterion}
     with connection.cursor() as cursor:
         cursor.execute(_ANNOTATORS, values)
         return [AnnotatorRow(*row) for row in cursor.fetchall()]
+
+
+def totals(rows: Iterable[AnnotatorRow]) -> Totals:
+    rows = list(rows)
+    return Totals(
+        judgments=sum(row.judgments for row in rows),
+        gold=sum(row.gold for row in rows),
+        simulated=sum(row.judgments for row in rows if row.origin == "simulated"),
+        sided=sum(row.sided for row in rows),
+        chose_left=sum(row.chose_left for row in rows),
+        a=sum(row.a for row in rows),
+        tie=sum(row.tie for row in rows),
+        both_bad=sum(row.both_bad for row in rows),
+        b=sum(row.b for row in rows),
+    )
 
 
 def volume_by_day(project: Project) -> list[DayVolume]:
@@ -98,11 +144,11 @@ def volume_by_day(project: Project) -> list[DayVolume]:
         return [DayVolume(*row) for row in cursor.fetchall()]
 
 
-def choices(project: Project) -> dict[str, int]:
-    """How often each choice was given on work items, in canonical terms."""
+def fingerprint(project: Project, *also: int) -> str:
+    """Changes whenever a judgment comes, is replaced or undone, or one of `also` changes."""
     with connection.cursor() as cursor:
-        cursor.execute(_CHOICES, {"project": project.pk, "criterion": project.main_criterion})
-        return dict(cursor.fetchall())
+        cursor.execute(_STATE, {"project": project.pk})
+        return "-".join(str(int(part)) for part in (*cursor.fetchone(), *also))
 
 
 def workers() -> list[WorkerHeartbeat]:

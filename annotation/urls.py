@@ -12,6 +12,7 @@ urlpatterns = [
     path("p/<slug:slug>/guidelines/", annotate.guidelines, name="guidelines"),
     path("p/<slug:slug>/monitor/", monitor.monitor, name="monitor"),
     path("p/<slug:slug>/monitor/<slug:table>.csv", monitor.download, name="monitor_csv"),
+    path("p/<slug:slug>/items/<int:item_id>/", monitor.item, name="item"),
     path("p/<slug:slug>/data/", data.overview, name="data"),
     path("p/<slug:slug>/data/import/", data.import_items, name="import_items"),
     path("p/<slug:slug>/data/snapshots/", data.take_snapshot, name="take_snapshot"),

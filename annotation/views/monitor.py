@@ -1,18 +1,18 @@
-"""Can these labels be trusted? One page a project."""
+"""Can these labels be trusted? One page a project, and one for each item with its votes."""
 
 import csv
-from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import cast
+from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
-from annotation import monitor_selectors, selectors
-from annotation.models.project import Project
-from annotation.services.agreeing import agreement_of
+from annotation import item_selectors, monitor_selectors, monitoring, selectors
+from annotation.views.monitor_tables import TABLES, harmless
 
 ANNOTATORS_SHOWN = 100
 
@@ -20,23 +20,66 @@ ANNOTATORS_SHOWN = 100
 @login_required
 @require_GET
 def monitor(request: HttpRequest, slug: str) -> HttpResponse:
+    """The whole page; to htmx its main part, or nothing (204) while nothing has changed since `seen`."""
     user = cast(User, request.user)
     project = selectors.project_for(user, slug, roles=selectors.WATCHERS)
-    annotators = monitor_selectors.annotators(project)
+    workers = {queue: selectors.worker_alive(queue) for queue in ("light", "training")}
+    progress = selectors.progress(project, user)
+    state = monitor_selectors.fingerprint(project, *workers.values(), progress.done, progress.total)
+    partial = getattr(request, "htmx", False)
+    if partial and request.GET.get("seen") == state:
+        return HttpResponse(status=204)
+    role = selectors.role_in(user, project)
+    sort = monitoring.known_sort(request.GET.get("sort", ""))
+    found = monitoring.monitor_of(project, progress, sort=sort)
+    page = Paginator(found.people, ANNOTATORS_SHOWN).get_page(request.GET.get("page"))
     context = {
         "project": project,
         "tab": "monitor",
-        "progress": selectors.progress(project, user),
-        "holdings": selectors.holdings(project),
-        "agreement": agreement_of(project=project),
-        "annotators": annotators[:ANNOTATORS_SHOWN],
-        "annotators_total": len(annotators),
-        "volume": monitor_selectors.volume_by_day(project),
-        "choices": monitor_selectors.choices(project),
-        "light_alive": selectors.worker_alive("light"),
-        "training_alive": selectors.worker_alive("training"),
+        "monitor": found,
+        "page": page,
+        "sort": sort,
+        "columns": _columns(sort),
+        "poll": "?" + urlencode({"sort": sort, "page": page.number, "seen": state}),
+        "workers": workers,
+        "role": role,
+        "can_build": role in selectors.BUILDERS,
     }
-    return render(request, "annotation/monitor.html", context)
+    return render(request, f"annotation/monitor{'_main' if partial else ''}.html", context)
+
+
+def _columns(sort: str) -> dict[str, dict[str, str]]:
+    """For each sortable column: where its link leads, and how it is sorted now."""
+    columns = {}
+    for key in monitoring.SORTS:
+        ways = ("ascending", "descending") if key in monitoring.LEAST_FIRST else ("descending", "ascending")
+        now = {key: ways[0], f"-{key}": ways[1]}.get(sort, "")
+        columns[key] = {
+            "url": f"?{urlencode({'sort': f'-{key}' if sort == key else key})}#annotators",
+            "now": now,
+        }
+    return columns
+
+
+@login_required
+@require_GET
+def item(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
+    """One item to read: the prompt, the responses, and every vote with what its annotator saw."""
+    project = selectors.project_for(cast(User, request.user), slug, roles=selectors.WATCHERS)
+    found = item_selectors.item_for(project, item_id)
+    responses = found.item_responses.select_related("response").order_by("position")
+    context = {
+        "project": project,
+        "tab": "monitor",
+        "item": found,
+        "messages_of_prompt": found.prompt.messages,
+        "responses": [
+            (letter, each.response.text) for letter, each in zip("ABCDEFGH", responses, strict=False)
+        ],
+        "votes": item_selectors.votes_on(found, project.main_criterion),
+        "gold": item_selectors.gold_answer(found) if found.is_gold else None,
+    }
+    return render(request, "annotation/item.html", context)
 
 
 @login_required
@@ -44,50 +87,11 @@ def monitor(request: HttpRequest, slug: str) -> HttpResponse:
 def download(request: HttpRequest, slug: str, table: str) -> HttpResponse:
     """The data behind a chart or table, as CSV."""
     project = selectors.project_for(cast(User, request.user), slug, roles=selectors.WATCHERS)
-    if table not in _TABLES:
+    if table not in TABLES:
         raise Http404("No such table.")
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{project.slug}-{table}.csv"'
     writer = csv.writer(response)
-    for row in _TABLES[table](project):
-        writer.writerow([_harmless(value) for value in row])
+    for row in TABLES[table](project):
+        writer.writerow([harmless(value) for value in row])
     return response
-
-
-def _annotators(project: Project) -> Iterable[Iterable[Any]]:
-    yield (
-        "annotator", "origin", "judgments", "gold", "gold_right", "median_seconds", "sided", "chose_left",
-        "ties", "last_at",
-    )  # fmt: skip
-    for row in monitor_selectors.annotators(project):
-        yield (
-            row.name, row.origin, row.judgments, row.gold, row.gold_right, row.median_seconds, row.sided,
-            row.chose_left, row.ties, row.last_at.isoformat(),
-        )  # fmt: skip
-
-
-def _volume(project: Project) -> Iterable[Iterable[Any]]:
-    yield "day", "judgments"
-    for row in monitor_selectors.volume_by_day(project):
-        yield row.day.isoformat(), row.judgments
-
-
-def _agreement(project: Project) -> Iterable[Iterable[Any]]:
-    yield "criterion", "coefficient", "value", "low", "high", "reason"
-    for one in agreement_of(project=project):
-        found = {f"krippendorff {level}": estimate for level, estimate in one.report.krippendorff.items()}
-        found |= {"fleiss": one.report.fleiss, "percent": one.report.percent, "gwet_ac1": one.report.gwet_ac1}
-        for name, estimate in found.items():
-            yield one.criterion, name, estimate.value, estimate.low, estimate.high, estimate.reason or ""
-
-
-_TABLES: dict[str, Callable[[Project], Iterable[Iterable[Any]]]] = {
-    "annotators": _annotators,
-    "volume": _volume,
-    "agreement": _agreement,
-}
-
-
-def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula gets a quote in front of it."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

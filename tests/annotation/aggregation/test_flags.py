@@ -1,4 +1,4 @@
-"""Flags: the numbers of the policy, and whether careless simulated annotators are found and careful ones not."""
+"""Flags: the numbers of the policy, and whether careless simulated annotators are found, careful ones not."""
 
 import json
 from collections import Counter

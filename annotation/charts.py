@@ -1,0 +1,148 @@
+"""Geometry of small charts: counts in, positions out as strings an SVG takes. Templates draw them.
+
+Bars and stacks are drawn on a 100-wide canvas that stretches with the page, so no text stands in them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from annotation.monitor_selectors import DayVolume
+
+MOST_BARS = 92
+WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One part of a stacked bar, and its line in the legend. series: a colour of the design system."""
+
+    label: str
+    count: int
+    percent: int
+    series: int
+    x: str
+    width: str
+
+
+def stacked(parts: Sequence[tuple[str, int, int]]) -> tuple[Segment, ...]:
+    """(label, count, series) in order; nothing when all are zero."""
+    total = sum(count for _, count, _ in parts)
+    if not total:
+        return ()
+    found, x = [], 0.0
+    for label, count, series in parts:
+        width = 100 * count / total
+        found.append(Segment(label, count, round(width), series, _number(x), _number(width)))
+        x += width
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Bar:
+    x: str
+    y: str
+    width: str
+    height: str
+    day: date
+    judgments: int
+
+
+@dataclass(frozen=True)
+class BarChart:
+    """Judgments per day, or per week where days would be too thin to see. most: the tallest bar."""
+
+    bars: tuple[Bar, ...]
+    weekly: bool
+    most: int
+    first: date
+    last: date
+
+
+def volume(days: Sequence[DayVolume]) -> BarChart | None:
+    """Days without a judgment are there as gaps; None without any judgment."""
+    if not days:
+        return None
+    first, last = days[0].day, days[-1].day
+    weekly = (last - first).days >= MOST_BARS
+    step = WEEK if weekly else timedelta(days=1)
+    if weekly:
+        first -= timedelta(days=first.weekday())
+    slots = (last - first) // step + 1
+    counts = [0] * slots
+    for day in days:
+        counts[(day.day - first) // step] += day.judgments
+    most, pitch = max(counts), 100 / max(slots, 14)
+    bars = tuple(
+        Bar(
+            x=_number(slot * pitch + 0.1 * pitch),
+            y=_number(40 - 40 * count / most),
+            width=_number(0.8 * pitch),
+            height=_number(40 * count / most),
+            day=first + slot * step,
+            judgments=count,
+        )
+        for slot, count in enumerate(counts)
+        if count
+    )
+    return BarChart(bars, weekly, most, first, last)
+
+
+AXIS_WIDTH, AXIS_EDGE = 220.0, 8.0  # the canvas of templates/annotation/monitor_agreement.html
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A scale from `low` to 1 shared by all whiskers of a table. ticks: (x, label)."""
+
+    low: float
+    ticks: tuple[tuple[str, str], ...]
+
+    def at(self, value: float) -> str:
+        inside = min(max(value, self.low), 1.0)
+        return _number(AXIS_EDGE + (AXIS_WIDTH - 2 * AXIS_EDGE) * (inside - self.low) / (1 - self.low))
+
+
+@dataclass(frozen=True)
+class Whisker:
+    value: str
+    low: str
+    high: str
+
+
+def axis(lowest: float) -> Axis:
+    """From 0, or from −1 where something lies below 0, in steps that leave room for the labels."""
+    if lowest >= 0:
+        marks: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
+    elif lowest >= -0.5:
+        marks = (-0.5, 0.0, 0.5, 1.0)
+    else:
+        marks = (-1.0, -0.5, 0.0, 0.5, 1.0)
+    bare = Axis(marks[0], ())
+    return Axis(
+        marks[0], tuple((bare.at(mark), decimal(mark, 2 if mark in (0.25, 0.75) else 1)) for mark in marks)
+    )
+
+
+def whisker(on: Axis, value: float, low: float | None, high: float | None) -> Whisker:
+    """Without an interval the line is as short as the dot."""
+    return Whisker(
+        value=on.at(value),
+        low=on.at(value if low is None else low),
+        high=on.at(value if high is None else high),
+    )
+
+
+def decimal(value: float, places: int = 2) -> str:
+    """.35, −.05, 1, 0: as statistics are printed, without the zero that says nothing."""
+    text = f"{abs(value):.{places}f}"
+    whole, _, rest = text.partition(".")
+    if not rest.strip("0"):
+        text = whole
+    elif whole == "0":
+        text = f".{rest}"
+    return f"−{text}" if value < 0 and text != "0" else text
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".")

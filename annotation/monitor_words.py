@@ -1,0 +1,250 @@
+"""The verdict of the monitoring page and the evidence for each flag, in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.contrib.humanize.templatetags.humanize import apnumber
+from django.utils.functional import Promise
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
+
+from annotation.aggregation import flags
+from annotation.aggregation.flags import Assessment, Flag
+from annotation.agreement.estimate import Estimate
+from annotation.charts import decimal
+from annotation.monitor_selectors import AnnotatorRow, Totals
+
+LEAST_ITEMS = 20  # judged by two people or more, before agreement is called anything
+WIDEST = 0.4  # an interval wider than this says nothing either
+MANY = 0.25  # of all judgments by flagged people: the labels are theirs too
+LEFT_Z, LEFT_MATTERS = 3.0, 0.05
+
+# Krippendorff's own bars are .667 and .8, for questions that have an answer. Preferences between good
+# responses seldom reach them: on 58,602 real votes on arguments α is .35, and the labels are sound.
+BANDS: tuple[tuple[float, str, Promise, Promise], ...] = (
+    (
+        0.8,
+        "good",
+        gettext_lazy("very high"),
+        gettext_lazy("People choose the same way; even single votes can be trusted."),
+    ),
+    (
+        0.667,
+        "good",
+        gettext_lazy("high"),
+        gettext_lazy("People mostly choose the same way; two or three votes an item suffice."),
+    ),
+    (
+        0.3,
+        "good",
+        gettext_lazy("moderate"),
+        gettext_lazy(
+            "Usual for preferences: people part on close pairs. Trust vote shares, not single votes."
+        ),
+    ),
+    (
+        0.1,
+        "warn",
+        gettext_lazy("low"),
+        gettext_lazy(
+            "People often part: the pairs are close or the guidelines leave room. Look at the items below."
+        ),
+    ),
+    (
+        -2.0,
+        "bad",
+        gettext_lazy("close to chance"),
+        gettext_lazy(
+            "Do not train on these labels yet: look at the people and the items below, then the guidelines."
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """tone: good, warn, bad or info. headline and meaning are sentences; findings are what speaks against."""
+
+    tone: str
+    headline: str
+    meaning: str
+    findings: tuple[str, ...] = ()
+
+
+def verdict(
+    *,
+    estimate: Estimate,
+    overlap: int,
+    totals: Totals,
+    rows: Sequence[AnnotatorRow],
+    assessments: Sequence[Assessment],
+) -> Verdict:
+    """Can these labels be trusted, and if not, why not."""
+    if not totals.judgments:
+        return Verdict(
+            "info",
+            _("Nobody has judged yet."),
+            _("As soon as two people have judged the same items, their agreement is shown here."),
+        )
+    found = findings(totals, rows, assessments)
+    by_flagged = sum(row.judgments for row, one in zip(rows, assessments, strict=True) if one.flags)
+    if estimate.value is None or estimate.units < LEAST_ITEMS or _too_wide(estimate):
+        return Verdict(
+            "warn" if by_flagged else "info", _("Too early to say."), _too_few(estimate, overlap), found
+        )
+    tone, name, meaning = next(band[1:] for band in BANDS if estimate.value >= band[0])
+    if by_flagged and tone == "good":
+        tone = "warn"
+    if by_flagged >= MANY * totals.judgments:
+        tone = "bad"
+    headline = _("Agreement is %(band)s: α = %(alpha)s.") % {"band": name, "alpha": with_interval(estimate)}
+    return Verdict(tone, headline, str(meaning), found)
+
+
+def findings(
+    totals: Totals, rows: Sequence[AnnotatorRow], assessments: Sequence[Assessment]
+) -> tuple[str, ...]:
+    """What an admin should know beside the agreement, most serious first."""
+    found = []
+    for kind, words in _PEOPLE.items():
+        names = [
+            row.name
+            for row, assessment in zip(rows, assessments, strict=True)
+            if any(flag.kind == kind for flag in assessment.flags)
+        ]
+        if names:
+            found.append(_who(words % {"n": len(names), "count": capfirst(str(apnumber(len(names))))}, names))
+    flagged = sum(row.judgments for row, one in zip(rows, assessments, strict=True) if one.flags)
+    if flagged:
+        share = _percent(flagged / totals.judgments)
+        found.append(_("Flagged people gave %(share)s of the judgments.") % {"share": share})
+    if totals.sided >= flags.LEAST_ANSWERS:
+        left = totals.chose_left / totals.sided
+        if abs(flags.side_z(totals.chose_left, totals.sided)) >= LEFT_Z and abs(left - 0.5) >= LEFT_MATTERS:
+            found.append(
+                _("The left response wins %(share)s of the time, not half.") % {"share": _percent(left)}
+            )
+    if not totals.gold:
+        found.append(_("No gold item has been judged, so nobody is checked against an expert."))
+    if totals.simulated == totals.judgments:
+        found.append(_("All judgments are simulated: they show how the page works, not what people think."))
+    elif totals.simulated:
+        share = _percent(totals.simulated / totals.judgments)
+        found.append(
+            _("%(share)s of the judgments are simulated: they do not say what people think.")
+            % {"share": share}
+        )
+    return tuple(found)
+
+
+_PEOPLE = {
+    "gold": ngettext_lazy(
+        "%(count)s annotator fails gold checks", "%(count)s annotators fail gold checks", "n"
+    ),
+    "weak": ngettext_lazy(
+        "%(count)s annotator is weak on gold", "%(count)s annotators are weak on gold", "n"
+    ),
+    "fast": ngettext_lazy("%(count)s answers much too fast", "%(count)s answer much too fast", "n"),
+    "same": ngettext_lazy(
+        "%(count)s gives one answer to everything", "%(count)s give one answer to everything", "n"
+    ),
+    "left": ngettext_lazy("%(count)s favours the left side", "%(count)s favour the left side", "n"),
+    "right": ngettext_lazy("%(count)s favours the right side", "%(count)s favour the right side", "n"),
+}
+
+BADGES: dict[str, Promise] = {
+    "gold": gettext_lazy("fails gold"),
+    "weak": gettext_lazy("weak on gold"),
+    "fast": gettext_lazy("too fast"),
+    "same": gettext_lazy("one answer"),
+    "left": gettext_lazy("left side"),
+    "right": gettext_lazy("right side"),
+}
+
+STANDINGS: dict[str, Promise] = {
+    "fails": gettext_lazy("fails"),
+    "weak": gettext_lazy("weak"),
+    "passes": gettext_lazy("passes"),
+    "open": gettext_lazy("too few to say"),
+    "none": gettext_lazy("none given"),
+}
+
+
+def evidence(flag: Flag) -> str:
+    """Why somebody is flagged, with the figures it rests on."""
+    share, n = _percent(flag.value), flag.n
+    if flag.kind == "gold":
+        words = _(
+            "%(right)s of %(n)s gold answers right; accuracy is below %(bar)s with probability %(chance)s."
+        )
+        return words % {
+            "right": round(flag.value * n),
+            "n": n,
+            "bar": _percent(flags.BAR),
+            "chance": decimal(flag.strength),
+        }
+    if flag.kind == "weak":
+        words = _("%(right)s of %(n)s gold answers right; more like %(bad)s accuracy than like %(good)s.")
+        return words % {
+            "right": round(flag.value * n),
+            "n": n,
+            "bad": _percent(flags.P1),
+            "good": _percent(flags.P0),
+        }
+    if flag.kind == "fast":
+        words = _(
+            "%(seconds)s s at the median of %(n)s answers; z = %(z)s on the log scale of all annotators."
+        )
+        return words % {"seconds": f"{flag.value:.1f}", "n": n, "z": decimal(flag.strength, 1)}
+    if flag.kind == "same":
+        return _("The same answer in %(share)s of %(n)s judgments.") % {"share": share, "n": n}
+    if flag.kind == "left":
+        words = _("Chose the left response in %(share)s of %(n)s; chance alone: half (z = %(z)s).")
+    else:
+        words = _("Chose the left response in only %(share)s of %(n)s; chance alone: half (z = %(z)s).")
+    return words % {"share": share, "n": n, "z": decimal(flag.strength, 1)}
+
+
+def with_interval(estimate: Estimate) -> str:
+    """.35 (.34–.36), or the value alone."""
+    if estimate.value is None:
+        return "–"
+    if estimate.low is None or estimate.high is None:
+        return decimal(estimate.value)
+    return f"{decimal(estimate.value)} ({decimal(estimate.low)}–{decimal(estimate.high)})"
+
+
+def _too_wide(estimate: Estimate) -> bool:
+    if estimate.low is None or estimate.high is None:
+        return True
+    return estimate.high - estimate.low > WIDEST
+
+
+def _too_few(estimate: Estimate, overlap: int) -> str:
+    counted = ngettext(
+        "%(n)s item has been judged by two people or more.",
+        "%(n)s items have been judged by two people or more.",
+        estimate.units,
+    ) % {"n": estimate.units}
+    if overlap < 2:
+        advice = _("This project asks each item of one person only: raise its overlap to 2 or more.")
+    elif estimate.units < LEAST_ITEMS:
+        advice = _(
+            "Agreement can be told from %(least)s on: let people go on judging, or invite more of them."
+        )
+        advice %= {"least": LEAST_ITEMS}
+    elif estimate.value is None:
+        advice = _("Agreement has no value: all answers are the same.")
+    else:
+        advice = _("The interval is still too wide: let people go on judging, or invite more of them.")
+    return f"{counted} {advice}"
+
+
+def _who(sentence: str, names: Sequence[str]) -> str:
+    """Up to three names after the sentence; the table below has the rest."""
+    return f"{sentence}: {', '.join(names)}." if len(names) <= 3 else f"{sentence}."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
