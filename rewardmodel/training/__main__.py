@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -22,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, help="JSON with settings; the rest keep their defaults")
     parser.add_argument("--cache", type=Path, help="where embeddings are kept (default: RUN/cache)")
     given = parser.parse_args(arguments)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # 50 times faster on a busy machine; before torch
     stop = stopping.Stop()
     stop.listen()
     try:
