@@ -73,7 +73,7 @@ class Progress:
 
 
 def progress(project: Project, annotator: User) -> Progress:
-    """`done` and `total` count items; an item is done when no slot is left and nobody holds it open."""
+    """`done` and `total` count items; an item is done when every slot is taken."""
     midnight = timezone.make_aware(datetime.combine(timezone.localdate(), time.min))
     mine = Judgment.objects.filter(annotator=annotator, item__project=project, live=True).aggregate(
         all=Count("pk"), today=Count("pk", filter=Q(judged_at__gte=midnight))

@@ -97,6 +97,6 @@ def _uncertain(disagreement: float, probability: float, context: Context) -> str
         return f"The model calls it close: {probability:.0%} that the first is better."
     return (
         f"The {context.members} models disagree about the difference (σ {disagreement**0.5:.2f}, more "
-        f"than on {context.percentile:.0%} of the candidates) "
+        f"than on {min(context.percentile, 0.99):.0%} of the candidates) "
         f"and together give the first a {probability:.0%} chance."
     )
