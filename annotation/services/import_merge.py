@@ -169,30 +169,37 @@ def drop_staging(cursor: CursorWrapper) -> None:
     )
 
 
-def find_conflicts(cursor: CursorWrapper, project_id: int, *, most: int) -> tuple[int, list[tuple[int, str]]]:
-    """How many staged lines contradict the database or an earlier line, and (line, message) of the first.
+def set_conflicts_aside(
+    cursor: CursorWrapper, project_id: int, *, most: int
+) -> tuple[int, list[tuple[int, str]]]:
+    """Take out the lines that contradict the database or an earlier line that was not taken out before.
 
-    All of them are remembered for `drop_bad_lines`.
+    How many there were, and (line, message) of the first `most`.
     """
     cursor.execute("ANALYZE stage_prompt, stage_response, stage_item, stage_judgment, stage_answer")
     for query in _CONFLICTS:
         cursor.execute(f"INSERT INTO stage_bad {query}", {"project": project_id})
+        if cursor.rowcount:
+            _drop_bad_lines(cursor)
     cursor.execute("SELECT count(DISTINCT line) FROM stage_bad")
     (total,) = cursor.fetchone()
     cursor.execute(
         "SELECT DISTINCT ON (line) line, message FROM stage_bad ORDER BY line, message LIMIT %s", [most]
     )
-    return total, cursor.fetchall()
+    first = cursor.fetchall()
+    if total:
+        _drop_unused(cursor)
+    return total, first
 
 
-def drop_bad_lines(cursor: CursorWrapper) -> None:
-    """Take the lines `find_conflicts` named out of the staging tables.
-
-    A prompt or response stays where it was first staged as long as a good line uses it.
-    """
+def _drop_bad_lines(cursor: CursorWrapper) -> None:
     cursor.execute("ANALYZE stage_bad")
     for table in ("stage_line", "stage_item", "stage_judgment", "stage_answer"):
         cursor.execute(f"DELETE FROM {table} WHERE line IN (SELECT line FROM stage_bad)")  # noqa: S608  our own names
+
+
+def _drop_unused(cursor: CursorWrapper) -> None:
+    """What a bad line brought stays where it was first staged as long as a good line uses it."""
     cursor.execute(
         "CREATE TEMP TABLE stage_used ON COMMIT DROP AS "
         "SELECT DISTINCT unnest(prompt_key || response_keys) AS key FROM stage_line"

@@ -84,11 +84,10 @@ def import_records(
             import_merge.lock(cursor, project.pk)
             import_merge.create_staging(cursor)
             rows, candidates_only = _stage(project, records, errors)
-            total, first = import_merge.find_conflicts(cursor, project.pk, most=ERRORS_KEPT)
+            total, first = import_merge.set_conflicts_aside(cursor, project.pk, most=ERRORS_KEPT)
             errors.add(*(RowError(line=line, message=message) for line, message in first), total=total)
             applied = not errors.stop(skip_bad=skip_bad)
             if applied:
-                import_merge.drop_bad_lines(cursor)
                 added = import_merge.merge(cursor, project)
             import_merge.drop_staging(cursor)
         if applied:
