@@ -80,8 +80,8 @@ def learning_curve(curve: Sequence[Mapping[str, float]], labels: Sequence[str]) 
         return None
     names = ("train", "validation")
     values = [point[name] for point in curve for name in names]
-    last = curve[-1]["step"]
-    x, y = _Scale(0, last, LEFT, WIDTH - RIGHT), _Scale(min(values), max(values), HEIGHT - BOTTOM, TOP)
+    first, last = curve[0]["step"], curve[-1]["step"]
+    x, y = _Scale(first, last, LEFT, WIDTH - RIGHT), _Scale(min(values), max(values), HEIGHT - BOTTOM, TOP)
     lines = tuple(
         Line(
             series=number + 1,
@@ -94,7 +94,7 @@ def learning_curve(curve: Sequence[Mapping[str, float]], labels: Sequence[str]) 
     )
     return Plot(
         lines,
-        tuple(Tick(x(at), f"{at:g}") for at in _round_values(0, last, 5)),
+        tuple(Tick(x(at), f"{at:g}") for at in _round_values(first, last, 5)),
         tuple(Tick(y(at), f"{at:.3g}") for at in _round_values(min(values), max(values), 4)),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -93,6 +94,7 @@ class Live:
     total: int
     steps: tuple[Step, ...]
     curve: charts.Plot | None
+    since: str  # how long it has been running, or waiting
 
     @property
     def percent(self) -> int | None:
@@ -113,7 +115,16 @@ def live(run: TrainingRun) -> Live:
             for i, name in enumerate(STEPS)
         ),
         curve=charts.learning_curve(progress.get("curve", []), (_("training"), _("validation"))),
+        since=_duration((timezone.now() - (run.started_at or run.created_at)).total_seconds()),
     )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return _("%(n)s s") % {"n": round(seconds)}
+    if seconds < 7200:
+        return _("%(n)s min") % {"n": round(seconds / 60)}
+    return _("%(n)s h") % {"n": round(seconds / 3600)}
 
 
 @dataclass(frozen=True)

@@ -203,10 +203,8 @@ def _words(found: gate.Comparison, number: int, on: str) -> str:
     accuracy, ece = found.accuracy, found.ece
     gain = f"{100 * (accuracy.value or 0):+.1f} points of accuracy"
     interval = f"95 % interval {100 * (accuracy.low or 0):+.1f} to {100 * (accuracy.high or 0):+.1f}"
-    text = (
-        f"{gain} against run {number} ({interval}) on {found.decided} pairs of {found.prompts} prompts {on}"
-    )
-    text += f"; calibration error {ece.value or 0:+.3f}, votes' log-loss {found.nll.value or 0:+.4f}."
+    text = f"{gain} against run {number} ({interval}) on {found.decided:,} pairs of {found.prompts:,} prompts"
+    text += f" {on}; calibration error {ece.value or 0:+.3f}, votes' log-loss {found.nll.value or 0:+.4f}."
     faults = [
         ("less accurate", found.less_accurate),
         ("gives the votes less probability", found.less_likely),

@@ -167,6 +167,7 @@ def test_a_running_run_polls_until_it_is_over(cast):
     page = client.get(address).content.decode()
     assert "Waiting for a training worker" in page
     assert "No training worker is running." in page
+    assert "Cancel run 1" in page
     lease = leasing.claim(run.pk)
     progress = {"phase": "training", "done": 7, "total": 20, "message": "Step 7", "curve": CURVE}
     leasing.renew(lease, progress)
