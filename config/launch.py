@@ -17,7 +17,7 @@ from config.processes import Supervisor
 from config.running import Running, answers, is_up, read_state, take_lock, write_state
 
 ROOT = Path(__file__).resolve().parent.parent
-READY_SECONDS = 120
+READY_SECONDS = 300
 DOWN_SECONDS = 120
 
 

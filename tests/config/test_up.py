@@ -62,8 +62,7 @@ def test_what_is_killed_comes_back(tmp_path: Path):
         wait_until(
             lambda: embedded.is_running(data) and live.postmaster() != server, 15, "another PostgreSQL"
         )
-        back = wait_until(lambda: live.code() == 200, 15, "an answer again")
-        assert back < 15
+        wait_until(lambda: live.code() == 200, 15, "an answer again")
         web = live.head("config.wsgi")
         assert web is not None
         web.kill()
