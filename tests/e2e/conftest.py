@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 from accounts.models import User
 
+# How long a page may take to show what it should, in ms: tests assert what happens, never how fast.
+PATIENCE = 45_000
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 
 
@@ -20,6 +22,7 @@ def chromium() -> Iterator[Browser]:
     path = os.environ.get("LAUREL_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     # Playwright keeps an event loop running in this thread; the tests still use the database from it.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
@@ -71,7 +74,7 @@ def visit(chromium: Browser, live_server: object) -> Iterator[Callable[..., Visi
         user: User | None, path: str = "/", *, width: int = 1280, height: int = 800, **options: object
     ):
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         if user is not None:
             client = Client()
