@@ -4,35 +4,34 @@ from typing import cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, Q
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
+from activelearning import presentation, selectors
 from activelearning.forms import PolicyForm, SelectForm
 from activelearning.services import looping, selecting
-from annotation import selectors
-from rewardmodel.models import Ensemble
+from annotation.selectors import BUILDERS, project_for, worker_alive
 from rewardmodel.services.scoring import ScoringFailed
+
+PAIRS_SHOWN = 50
 
 
 @login_required
 @require_GET
 def batches(request: HttpRequest, slug: str) -> HttpResponse:
     """The loop's state, the batches so far, and the form that selects now."""
-    project = selectors.project_for(cast(User, request.user), slug, roles=selectors.BUILDERS)
-    policy = looping.policy_of(project)
+    project = project_for(cast(User, request.user), slug, roles=BUILDERS)
+    loop = selectors.loop_of(project)
+    policy = loop.policy
     context = {
         "project": project,
         "tab": "batches",
-        "batches": project.selection_batches.select_related("ensemble__run").annotate(
-            size=Count("pairs"), judged=Count("pairs", filter=Q(pairs__item__slots_left=0))
-        )[:50],
-        "ensemble": Ensemble.objects.filter(project=project, active=True).select_related("run").first(),
-        "turns": project.loop_turns.select_related("run", "batch")[:10],
-        "until_next": looping.judgments_until_next(project),
-        "policy": policy,
+        "loop": loop,
+        "batches": selectors.batches_of(project),
+        "workers": {queue: worker_alive(queue) for queue in ("light", "training")},
         "select_form": SelectForm(),
         "policy_form": PolicyForm(
             initial={
@@ -49,7 +48,7 @@ def batches(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def select(request: HttpRequest, slug: str) -> HttpResponse:
     user = cast(User, request.user)
-    project = selectors.project_for(user, slug, roles=selectors.BUILDERS)
+    project = project_for(user, slug, roles=BUILDERS)
     form = SelectForm(request.POST)
     if not form.is_valid():
         messages.error(request, "Pairs: give a whole number from 1 to 10,000.")
@@ -69,7 +68,7 @@ def select(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def set_policy(request: HttpRequest, slug: str) -> HttpResponse:
     user = cast(User, request.user)
-    project = selectors.project_for(user, slug, roles=selectors.BUILDERS)
+    project = project_for(user, slug, roles=BUILDERS)
     form = PolicyForm(request.POST)
     if form.is_valid():
         looping.set_policy(project=project, actor=user, **form.cleaned_data)
@@ -83,14 +82,15 @@ def set_policy(request: HttpRequest, slug: str) -> HttpResponse:
 @require_GET
 def batch(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """One batch: its pairs in order, each with its reason and scores."""
-    project = selectors.project_for(cast(User, request.user), slug, roles=selectors.BUILDERS)
-    found = get_object_or_404(
-        project.selection_batches.select_related("ensemble__run", "project"), number=number
-    )
-    pairs = found.pairs.select_related("response_a", "response_b", "item__prompt")
-    counts = {
-        row["reason"]: row["n"]
-        for row in found.pairs.values("reason").annotate(n=Count("pk")).order_by("reason")
+    project = project_for(cast(User, request.user), slug, roles=BUILDERS)
+    found = selectors.batch_for(project, number)
+    page = Paginator(selectors.pairs_of(found), PAIRS_SHOWN).get_page(request.GET.get("page"))
+    context = {
+        "project": project,
+        "tab": "batches",
+        "batch": found,
+        "page": page,
+        "rows": [presentation.shown(pair) for pair in page],
+        "quotas": presentation.quota_bar(selectors.quotas(found)),
     }
-    context = {"project": project, "tab": "batches", "batch": found, "pairs": pairs[:200], "counts": counts}
     return render(request, "activelearning/batch.html", context)

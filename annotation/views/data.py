@@ -2,20 +2,43 @@
 
 from typing import cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import User
 from annotation import selectors
 from annotation.forms import ImportForm
+from annotation.interchange.jsonl import MAX_LINE_BYTES
 from annotation.interchange.snapshot_rows import SnapshotError
 from annotation.interchange.trl import ExportError
 from annotation.services import exporting, importing, snapshotting
+from annotation.services.import_staging import MOST_PAIRED
 
 ERRORS_SHOWN = 100
+SNAPSHOTS_SHOWN = 50
+FORMATS = {
+    "trl-dpo": gettext_lazy("For TRL’s DPO trainer: prompt, chosen, rejected."),
+    "trl-reward": gettext_lazy("For TRL’s reward trainer: the same columns."),
+}
+ADDED = {
+    "prompts": gettext_lazy("prompts"),
+    "responses": gettext_lazy("responses"),
+    "items": gettext_lazy("items"),
+    "gold": gettext_lazy("gold items"),
+    "annotators": gettext_lazy("annotators"),
+    "votes": gettext_lazy("votes"),
+}
+SPLITS = {
+    "train": gettext_lazy("Train"),
+    "calibration": gettext_lazy("Calibration"),
+    "test": gettext_lazy("Test"),
+}
 
 
 @login_required
@@ -27,9 +50,8 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
         "project": project,
         "tab": "data",
         "holdings": selectors.holdings(project),
-        "snapshots": project.snapshots.select_related("created_by")[:50],
-        "formats": exporting.FORMATS,
-        "form": ImportForm(),
+        "snapshots": project.snapshots.select_related("created_by")[:SNAPSHOTS_SHOWN],
+        "formats": _formats(),
     }
     return render(request, "annotation/data.html", context)
 
@@ -40,7 +62,7 @@ def import_items(request: HttpRequest, slug: str) -> HttpResponse:
     """Import one file; bad rows are named by line, and nothing is half-done."""
     user = cast(User, request.user)
     project = selectors.project_for(user, slug, roles=selectors.BUILDERS)
-    form = ImportForm(request.POST or None, request.FILES or None)
+    form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
     report = None
     if request.method == "POST" and form.is_valid():
         report = importing.import_stream(
@@ -55,6 +77,11 @@ def import_items(request: HttpRequest, slug: str) -> HttpResponse:
         "form": form,
         "report": report,
         "errors": report.errors[:ERRORS_SHOWN] if report else (),
+        "added": [(words, report.added.get(key, 0)) for key, words in ADDED.items()] if report else (),
+        "something": report is not None and any(report.added.values()),
+        "most_mb": settings.LAUREL_UPLOAD_BYTES // 2**20,
+        "most_line_mb": MAX_LINE_BYTES // 2**20,
+        "most_paired": MOST_PAIRED,
     }
     refused = (request.method == "POST" and report is None) or (report is not None and not report.applied)
     return render(request, "annotation/import.html", context, status=422 if refused else 200)
@@ -70,7 +97,7 @@ def take_snapshot(request: HttpRequest, slug: str) -> HttpResponse:
     except snapshotting.NothingToSnapshot as error:
         messages.error(request, str(error))
         return redirect("annotation:data", slug=slug)
-    messages.success(request, f"Snapshot {snapshot.number} taken.")
+    messages.success(request, _("Snapshot %(number)s taken.") % {"number": snapshot.number})
     return redirect("annotation:snapshot", slug=slug, number=snapshot.number)
 
 
@@ -80,8 +107,29 @@ def snapshot(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """One snapshot: its counts, its split, and what was left out and why."""
     project = selectors.project_for(cast(User, request.user), slug, roles=selectors.BUILDERS)
     found = get_object_or_404(project.snapshots.select_related("created_by"), number=number)
-    context = {"project": project, "tab": "data", "snapshot": found, "formats": exporting.FORMATS}
+    manifest = found.manifest
+    split = manifest["split"]
+    context = {
+        "project": project,
+        "tab": "data",
+        "snapshot": found,
+        "counts": manifest["counts"],
+        "splits": [
+            (words, split["prompts"].get(name, 0), split["pairs"].get(name, 0))
+            for name, words in SPLITS.items()
+        ],
+        "seed": split["seed"],
+        "left_out": manifest["left_out"],
+        "files": sorted(manifest["files"].items()),
+        "guideline_version": manifest["guideline_version"],
+        "formats": _formats(),
+    }
     return render(request, "annotation/snapshot.html", context)
+
+
+def _formats() -> list[tuple[str, str]]:
+    """Each export format with what it is for; a format nobody described yet still gets its button."""
+    return [(name, str(FORMATS.get(name, ""))) for name in exporting.FORMATS]
 
 
 @login_required

@@ -1,0 +1,74 @@
+"""Why a pair was chosen, in the words and figures of the batch page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from activelearning.models import SelectedPair
+from annotation import charts
+from annotation.charts import Segment
+
+SERIES = {"uncertainty": 1, "diversity": 3, "error": 2, "audit": 5}  # colours of the design system
+
+
+@dataclass(frozen=True)
+class Score:
+    label: Promise
+    text: str
+    meaning: Promise
+
+
+@dataclass(frozen=True)
+class ShownPair:
+    pair: SelectedPair
+    series: int
+    prompt: str  # its last turn
+    scores: tuple[Score, ...]
+    votes: int
+    done: bool
+
+
+def shown(pair: SelectedPair) -> ShownPair:
+    """`pair` comes from `selectors.pairs_of`."""
+    return ShownPair(
+        pair=pair,
+        series=SERIES[pair.reason],
+        prompt=str(pair.item.prompt.messages[-1]["content"]),
+        scores=_scores(pair.scores, pair.propensity),
+        votes=pair.votes,  # type: ignore[attr-defined]  # annotated
+        done=pair.item.slots_left == 0,
+    )
+
+
+def quota_bar(quotas: Mapping[str, int]) -> tuple[Segment, ...]:
+    reasons = dict(SelectedPair.Reason.choices)
+    return charts.stacked([(str(reasons[key]), count, SERIES[key]) for key, count in quotas.items()])
+
+
+def _scores(scores: Mapping[str, float | None], propensity: float | None) -> tuple[Score, ...]:
+    """Those that were computed; a cold start has none."""
+    found = []
+    if (disagreement := scores.get("disagreement")) is not None:
+        spread = f"{disagreement**0.5:.2f}"
+        found.append(
+            Score(_("Disagreement"), spread, _("How far the models part on the difference, in logits."))
+        )
+    if (margin := scores.get("margin")) is not None:
+        found.append(Score(_("Margin"), f"{margin:.2f}", _("The predicted difference, in logits.")))
+    if (probability := scores.get("probability")) is not None:
+        found.append(
+            Score(_("A better"), f"{100 * probability:.0f} %", _("Predicted chance that A is better."))
+        )
+    if (gain := scores.get("gain")) is not None:
+        found.append(Score(_("Gain"), f"{gain:.3f}", _("What an answer tells the model, in nats.")))
+    if (error := scores.get("expected_error")) is not None:
+        found.append(
+            Score(
+                _("Expected error"), f"{error:.2f}", _("The model's loss on similar judged pairs, in nats.")
+            )
+        )
+    if propensity is not None:
+        found.append(Score(_("Chance"), f"{propensity:.2g}", _("With which this pair was to be drawn.")))
+    return tuple(found)
