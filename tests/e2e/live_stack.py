@@ -1,6 +1,6 @@
-"""A whole Laurel with its real workers, visited by a real browser as people do: by one-time link."""
+"""A whole Laurel with its real workers, visited by a real browser through the links on its screen."""
 
-import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from playwright.sync_api import Browser, BrowserContext, Page, Response
+from playwright.sync_api import Browser, Page, Response, expect
 
 from config import embedded
 from config.leftovers import leftovers
@@ -19,7 +19,8 @@ from tests.config.test_embedded import nothing_lives_in
 from tests.e2e.conftest import Visit
 
 RESULTS = ROOT / "test-results"
-PATIENCE = 240  # seconds for what workers do; a loaded machine may need most of it
+PATIENCE = 300  # seconds for what workers do: a few on an idle machine
+PAGE_PATIENCE = 60  # seconds for what a page does
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Stack:
 
     @property
     def site(self) -> str:
-        return f"http://127.0.0.1:{self.live.port}"
+        return f"http://localhost:{self.live.port}"
 
     def command(self, *words: str) -> str:
         """`./laurel WORDS…` beside the running server; what it printed."""
@@ -56,48 +57,58 @@ class Stack:
     def one(self, statement: str, values: Sequence[object] = ()) -> Any:
         return self.rows(statement, values)[0][0]
 
-    def wait_for(self, statement: str, what: str, values: Sequence[object] = ()) -> float:
+    def wait_for(self, statement: str, what: str) -> float:
         """Seconds until a question to the database is answered with something true."""
-        return wait_until(lambda: self.one(statement, values), PATIENCE, what)
+        return wait_until(lambda: self.one(statement), PATIENCE, what)
 
     def sign_in(self, name: str) -> Visit:
-        """A fresh browser profile that opened this person's one-time link."""
-        context = self.chromium.new_context(
-            viewport={"width": 1280, "height": 800}, base_url=self.site, accept_downloads=True
-        )
-        context.set_default_timeout(60_000)
+        """A fresh browser profile that opened the link which `./laurel up` printed for this person."""
+
+        def link() -> str | None:
+            found = re.search(
+                rf"^\s*{name}\s+(http\S+/sign-in/\S+)$", self.live.log.read_text(), re.MULTILINE
+            )
+            return found[1] if found else None
+
+        wait_until(link, PAGE_PATIENCE, f"a link for {name} on the screen")
+        context = self.chromium.new_context(viewport={"width": 1280, "height": 800}, base_url=self.site)
+        context.set_default_timeout(PAGE_PATIENCE * 1000)
         visitor = Visit(context.new_page(), self.site)
         visitor.watch()
         self.visits[name] = visitor
-        link = json.loads(self.command("signin", name, "--json", "--base-url", self.site))
-        visitor.page.goto(link["url"])
+        visitor.page.goto(link() or "")
+        expect(visitor.page.get_by_role("heading", name="Your projects")).to_be_visible()
         return visitor
 
-    def screenshots(self, test: str) -> None:
+    def keep_evidence(self, test: str) -> None:
+        """Every page as it is now and the log, for whoever reads why the test failed."""
         RESULTS.mkdir(exist_ok=True)
         for name, visitor in self.visits.items():
             visitor.page.screenshot(path=RESULTS / f"{test}-{name}.png", full_page=True)
         (RESULTS / f"{test}.log").write_bytes(self.live.log.read_bytes())
 
-    def contexts(self) -> list[BrowserContext]:
-        return [visitor.page.context for visitor in self.visits.values()]
-
 
 @contextmanager
 def live_stack(chromium: Browser, folder: Path, test: str) -> Iterator[Stack]:
-    """Start, hand over, stop; nothing may be left. A test that fails leaves its pages and log in test-results/."""
+    """Start, hand over, stop; nothing may be left. What a failed test saw goes to test-results/."""
     data = folder / "data"
-    with laurel_up(data) as live:
-        stack = Stack(live, chromium)
-        try:
-            yield stack
-        except BaseException:
-            stack.screenshots(test)
-            raise
-        finally:
-            for context in stack.contexts():
-                context.close()
-        assert live.stop() == 0
+    expect.set_options(timeout=PAGE_PATIENCE * 1000)
+    try:
+        with laurel_up(data) as live:
+            stack = Stack(live, chromium)
+            try:
+                yield stack
+                for visitor in stack.visits.values():
+                    visitor.assert_clean()
+            except BaseException:
+                stack.keep_evidence(test)
+                raise
+            finally:
+                for visitor in stack.visits.values():
+                    visitor.page.context.close()
+            assert live.stop() == 0
+    finally:
+        expect.set_options(timeout=45_000)
     assert list(leftovers(data)) == []
     assert nothing_lives_in(data)
 
