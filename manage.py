@@ -19,6 +19,15 @@ NEEDS_NO_DATABASE = {
     "makemessages",
     "startapp",
 }
+LEAVES_TABLES_ALONE = {
+    "dbshell",
+    "makemigrations",
+    "migrate",
+    "optimizemigration",
+    "showmigrations",
+    "sqlmigrate",
+    "squashmigrations",
+}
 
 
 def main(arguments: list[str]) -> None:
@@ -31,10 +40,12 @@ def main(arguments: list[str]) -> None:
         from config.running import adopt_address
 
         adopt_address()
-        from config import embedded, queue, settings
+        from config import embedded, preparation, queue, settings
 
         if settings.LAUREL_EMBEDDED and not offline:
             embedded.ensure_running(settings.LAUREL_DATA_DIR)
+            if word not in LEAVES_TABLES_ALONE:
+                preparation.ensure_tables()
         execute_from_command_line(arguments)
         if word == "migrate" and settings.LAUREL_BROKER_IS_DATABASE and not offline:
             queue.install(embedded.conninfo(settings.DATABASES["default"]))

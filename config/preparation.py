@@ -4,6 +4,7 @@ Says what it does on standard error, a line a phase; the sign-in links go to sta
 """
 
 import argparse
+import fcntl
 import hashlib
 import os
 import sys
@@ -31,15 +32,11 @@ def phase(title: str) -> Iterator[None]:
 def prepare(*, sample: bool) -> None:
     from django.conf import settings
 
-    from config import embedded, queue
+    from config import embedded
 
     if settings.LAUREL_EMBEDDED:
         embedded.ensure_running(settings.LAUREL_DATA_DIR)
-    with phase("database tables"), redirect_stdout(sys.stderr):
-        if settings.LAUREL_BROKER_IS_DATABASE:
-            queue.install(embedded.conninfo(settings.DATABASES["default"]))
-        call_command("migrate", verbosity=0, interactive=False)
-        call_command("ensure_users", verbosity=0)
+    _make_tables()
     if "whitenoise" in settings.STORAGES["staticfiles"]["BACKEND"]:
         _collect_static(settings.STATIC_ROOT)
     marker = settings.LAUREL_DATA_DIR / "run" / "sample_loaded"
@@ -48,6 +45,43 @@ def prepare(*, sample: bool) -> None:
             call_command("load_sample", verbosity=0)
             call_command("ensure_users", sample_project="sample", verbosity=0)
         marker.touch()
+
+
+def ensure_tables() -> None:
+    """Make the tables of an embedded database that lacks some, so that any command may be the first one.
+
+    What stands is read from a stamp beside the database: nothing is imported or asked when it is current.
+    """
+    from config import settings
+
+    stamp = settings.LAUREL_DATA_DIR / "run" / "tables"
+    if stamp.exists() and stamp.read_text() == _wanted_tables(settings.BASE_DIR):
+        return
+    with (settings.LAUREL_DATA_DIR / "run" / "tables.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two commands at once: the second finds them made
+        if not stamp.exists() or stamp.read_text() != _wanted_tables(settings.BASE_DIR):
+            django.setup()
+            _make_tables()
+
+
+def _make_tables() -> None:
+    from django.conf import settings
+
+    from config import embedded, queue
+
+    with phase("database tables"), redirect_stdout(sys.stderr):
+        if settings.LAUREL_BROKER_IS_DATABASE:
+            queue.install(embedded.conninfo(settings.DATABASES["default"]))
+        call_command("migrate", verbosity=0, interactive=False)
+        call_command("ensure_users", verbosity=0)
+    if settings.LAUREL_EMBEDDED:
+        (settings.LAUREL_DATA_DIR / "run" / "tables").write_text(_wanted_tables(settings.BASE_DIR))
+
+
+def _wanted_tables(base: Path) -> str:
+    """A digest of the names of all migrations: another one means that tables may be missing."""
+    names = sorted(path.relative_to(base).as_posix() for path in base.glob("*/migrations/[0-9]*.py"))
+    return hashlib.sha256("\n".join([django.__version__, *names]).encode()).hexdigest()
 
 
 def _collect_static(target: Path) -> None:
