@@ -1,0 +1,74 @@
+"""A project with an ensemble whose scores a test makes up: no model is trained."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from annotation.models.content import Response
+from annotation.models.project import Project
+from annotation.services import items, snapshotting
+from rewardmodel.models import Ensemble
+from rewardmodel.services import scoring
+from rewardmodel.services.scoring import ScoredResponses
+from tests import factories
+from tests.annotation.import_rows import bring, row
+
+MEMBERS, DIMENSIONS = 8, 6
+
+
+def candidates(prompts: int, responses: int = 9, **fields: object) -> Project:
+    """Prompts whose pairs are candidates only: nine responses each."""
+    project = factories.project(**fields)
+    many = [{"text": f"Answer {n}."} for n in range(responses)]
+    assert bring(project, *(row(n, responses=many) for n in range(prompts))).applied
+    return project
+
+
+def judge_some(project: Project, pairs: int) -> None:
+    """Votes on the first pair of each of the first prompts."""
+    ids = [
+        tuple(prompt.responses.order_by("pk").values_list("pk", flat=True)[:2])
+        for prompt in project.prompts.order_by("pk")[:pairs]
+    ]
+    origins = ["imported"] * len(ids)
+    for item in items.queue_pairs(project=project, pairs=ids, priority=0, origins=origins):
+        factories.judgment(item, factories.user(), "a")
+
+
+def with_ensemble(project: Project) -> Ensemble:
+    """An active ensemble on a real snapshot of the project's votes."""
+    return factories.ensemble(factories.run(project, snapshot=snapshotting.create(project=project)))
+
+
+def score_by(
+    monkeypatch: pytest.MonkeyPatch, rewards: Callable[[Response, np.random.Generator], np.ndarray]
+) -> list[int]:
+    """Let `scoring.score` answer with made-up rewards; the list gets one length per call."""
+    calls: list[int] = []
+
+    def score(*, ensemble: Ensemble, response_ids: list[int]) -> ScoredResponses:
+        calls.append(len(response_ids))
+        found = Response.objects.in_bulk(response_ids)
+        rows, features = [], []
+        for response_id in response_ids:
+            rng = np.random.default_rng(response_id)
+            rows.append(rewards(found[response_id], rng))
+            features.append(rng.normal(size=DIMENSIONS))
+        return ScoredResponses(
+            list(response_ids), np.array(rows, np.float32), np.array(features, np.float32), 1.0, -1.0
+        )
+
+    monkeypatch.setattr(scoring, "score", score)
+    return calls
+
+
+def unsure(_: Response, rng: np.random.Generator) -> np.ndarray:
+    """Every member has its own opinion."""
+    return rng.normal(size=MEMBERS)
+
+
+def own_folders(settings: object, folder: Path) -> None:
+    settings.LAUREL_DATA_DIR = folder
+    settings.LAUREL_SNAPSHOT_DIR = folder / "snapshots"
