@@ -1,16 +1,57 @@
-"""Why a pair was chosen, in the words and figures of the batch page."""
+"""Where the loop is, and why a pair was chosen, in the words and figures of the pages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from activelearning.models import SelectedPair
+from activelearning import selectors
+from activelearning.models import LoopPolicy, LoopTurn, SelectedPair
+from activelearning.services import looping
 from annotation import charts
 from annotation.charts import Segment
+from annotation.models.project import Project
+from rewardmodel.models import Ensemble
 
 SERIES = {"uncertainty": 1, "diversity": 3, "error": 2, "audit": 5}  # colours of the design system
+
+
+@dataclass(frozen=True)
+class LoopState:
+    """Where the loop is: what scores, what is under way, how far to the next turn."""
+
+    policy: LoopPolicy
+    until_next: int
+    turns: list[LoopTurn]
+    ensemble: Ensemble | None
+
+    @cached_property
+    def under_way(self) -> LoopTurn | None:
+        """The open turn: there is at most one, and it is the newest."""
+        return self.turns[0] if self.turns and self.turns[0].state in looping.OPEN else None
+
+    @property
+    def accuracy(self) -> dict[str, float]:
+        """Of the active ensemble on held-out pairs, with its interval; empty where it was not measured."""
+        metrics = (self.ensemble.run.metrics or {}) if self.ensemble else {}
+        found: dict[str, float] = metrics.get("accuracy") or {}
+        return found if found.get("value") is not None else {}
+
+    @property
+    def gathered(self) -> int:
+        """Judgments since the last turn, as far as they count towards the next one."""
+        return max(0, self.policy.retrain_every - self.until_next)
+
+
+def loop_of(project: Project) -> LoopState:
+    return LoopState(
+        policy=looping.policy_of(project),
+        until_next=looping.judgments_until_next(project),
+        turns=selectors.turns_of(project),
+        ensemble=selectors.active_ensemble(project),
+    )
 
 
 @dataclass(frozen=True)

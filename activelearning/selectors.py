@@ -1,13 +1,9 @@
-"""Reads about selection batches and the loop."""
-
-from dataclasses import dataclass
-from functools import cached_property
+"""Reads about selection batches."""
 
 from django.db.models import Count, Q, QuerySet
 from django.http import Http404
 
-from activelearning.models import LoopPolicy, LoopTurn, SelectedPair, SelectionBatch
-from activelearning.services import looping
+from activelearning.models import LoopTurn, SelectedPair, SelectionBatch
 from annotation.models.project import Project
 from rewardmodel.models import Ensemble
 
@@ -43,37 +39,10 @@ def quotas(batch: SelectionBatch) -> dict[str, int]:
     return {reason: counted.get(reason, 0) for reason in SelectedPair.Reason.values}
 
 
-@dataclass(frozen=True)
-class LoopState:
-    """Where the loop is: what scores, what is under way, how far to the next turn."""
-
-    policy: LoopPolicy
-    until_next: int
-    turns: list[LoopTurn]
-    ensemble: Ensemble | None
-
-    @cached_property
-    def under_way(self) -> LoopTurn | None:
-        """The open turn: there is at most one, and it is the newest."""
-        return self.turns[0] if self.turns and self.turns[0].state in looping.OPEN else None
-
-    @property
-    def accuracy(self) -> dict[str, float]:
-        """Of the active ensemble on held-out pairs, with its interval; empty where it was not measured."""
-        metrics = (self.ensemble.run.metrics or {}) if self.ensemble else {}
-        found: dict[str, float] = metrics.get("accuracy") or {}
-        return found if found.get("value") is not None else {}
-
-    @property
-    def gathered(self) -> int:
-        """Judgments since the last turn, as far as they count towards the next one."""
-        return max(0, self.policy.retrain_every - self.until_next)
+def turns_of(project: Project) -> list[LoopTurn]:
+    """The latest turns of the loop, newest first."""
+    return list(project.loop_turns.select_related("run", "batch")[:TURNS_SHOWN])
 
 
-def loop_of(project: Project) -> LoopState:
-    return LoopState(
-        policy=looping.policy_of(project),
-        until_next=looping.judgments_until_next(project),
-        turns=list(project.loop_turns.select_related("run", "batch")[:TURNS_SHOWN]),
-        ensemble=project.ensembles.filter(active=True).select_related("run").first(),
-    )
+def active_ensemble(project: Project) -> Ensemble | None:
+    return project.ensembles.filter(active=True).select_related("run").first()

@@ -24,7 +24,7 @@ PAIRS_SHOWN = 50
 def batches(request: HttpRequest, slug: str) -> HttpResponse:
     """The loop's state, the batches so far, and the form that selects now."""
     project = project_for(cast(User, request.user), slug, roles=BUILDERS)
-    loop = selectors.loop_of(project)
+    loop = presentation.loop_of(project)
     policy = loop.policy
     context = {
         "project": project,

@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import User
@@ -27,12 +27,12 @@ FORMATS = {
     "trl-reward": gettext_lazy("For TRL’s reward trainer: the same columns."),
 }
 ADDED = {
-    "prompts": gettext_lazy("prompts"),
-    "responses": gettext_lazy("responses"),
-    "items": gettext_lazy("items"),
-    "gold": gettext_lazy("gold items"),
-    "annotators": gettext_lazy("annotators"),
-    "votes": gettext_lazy("votes"),
+    "prompts": ngettext_lazy("%(shown)s prompt", "%(shown)s prompts", "n"),
+    "responses": ngettext_lazy("%(shown)s response", "%(shown)s responses", "n"),
+    "items": ngettext_lazy("%(shown)s item", "%(shown)s items", "n"),
+    "gold": ngettext_lazy("%(shown)s gold item", "%(shown)s gold items", "n"),
+    "annotators": ngettext_lazy("%(shown)s annotator", "%(shown)s annotators", "n"),
+    "votes": ngettext_lazy("%(shown)s vote", "%(shown)s votes", "n"),
 }
 SPLITS = {
     "train": gettext_lazy("Train"),
@@ -77,14 +77,23 @@ def import_items(request: HttpRequest, slug: str) -> HttpResponse:
         "form": form,
         "report": report,
         "errors": report.errors[:ERRORS_SHOWN] if report else (),
-        "added": [(words, report.added.get(key, 0)) for key, words in ADDED.items()] if report else (),
-        "something": report is not None and any(report.added.values()),
+        "added": _added(report),
         "most_mb": settings.LAUREL_UPLOAD_BYTES // 2**20,
         "most_line_mb": MAX_LINE_BYTES // 2**20,
         "most_paired": MOST_PAIRED,
     }
     refused = (request.method == "POST" and report is None) or (report is not None and not report.applied)
     return render(request, "annotation/import.html", context, status=422 if refused else 200)
+
+
+def _added(report: importing.ImportReport | None) -> list[str]:
+    """What an import added, in words; empty where all of it was there before."""
+    counts = report.added if report else {}
+    return [
+        ADDED[name] % {"n": count, "shown": f"{count:,}"}
+        for name, count in counts.items()
+        if count and name in ADDED
+    ]
 
 
 @login_required

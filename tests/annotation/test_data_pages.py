@@ -90,7 +90,7 @@ def test_a_good_file_is_imported_once(cast: Cast) -> None:
     done = upload(cast.manager, content)
     assert done.status_code == 200
     assert "2 rows were read." in words(done)
-    assert re.search(r"2 items · 1 annotators · 1 votes", words(done))
+    assert re.search(r"2 items · 1 annotator · 1 vote", words(done))
     assert cast.project.items.count() == 2
     assert Judgment.objects.filter(item__project=cast.project).count() == 1
     again = upload(cast.manager, gzip.compress(content))

@@ -1,28 +1,24 @@
 """The monitoring page: what it says of the labels, of each annotator, and to whom."""
 
-import csv
-import io
 import itertools
 import random
 import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from annotation import monitor_selectors, monitoring, selectors
-from annotation.item_selectors import disputed
 from annotation.models.project import Project
-from annotation.models.work import Item, Judgment
+from annotation.models.work import Judgment
 from annotation.models.worker import WorkerHeartbeat
 from tests import factories
+from tests.annotation.watching import NOON, judged, words
 from tests.cast import Cast, browser, make_cast, person
 
 pytestmark = pytest.mark.django_db
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -34,29 +30,6 @@ def page(user: User, project: Project, query: str = "", **headers: str) -> str:
     response = browser(user).get(reverse("annotation:monitor", args=[project.slug]) + query, **headers)
     assert response.status_code == 200
     return response.content.decode()
-
-
-def judged(project: Project, votes: str, *, seconds: float | None = 30.0, start: int = 0) -> Item:
-    """An item with one vote a letter (a, b, t), by the project's first voters, shown in canonical order."""
-    item = factories.pair_item(project, slots_left=len(votes))
-    choices = {"a": "a", "b": "b", "t": "tie"}
-    for number, letter in enumerate(votes, start=start):
-        voter, _ = User.objects.get_or_create(username=f"voter-{number}")
-        order = (0, 1) if random.Random(item.pk * 31 + number).random() < 0.5 else (1, 0)
-        factories.judgment(
-            item,
-            voter,
-            choices[letter],
-            seconds=seconds,
-            source="simulated",
-            judged_at=NOON,
-            display_order=order,
-        )
-    return item
-
-
-def words(html: str) -> str:
-    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
 def verdict_of(project: Project) -> monitoring.Verdict:
@@ -280,45 +253,6 @@ def test_a_silent_worker_is_said_in_plain_words(cast: Cast) -> None:
     assert "worker is running" not in words(page(cast.manager, cast.project))
 
 
-def test_disputed_items_come_by_entropy_and_lead_to_their_page(cast: Cast) -> None:
-    unanimous, even, split = (judged(cast.project, votes) for votes in ("aaa", "abt", "aab"))
-    found = disputed(cast.project)
-    assert [row.id for row in found] == [even.pk, split.pk]
-    assert found[0].entropy == pytest.approx(1.58496, abs=1e-5)
-    assert found[1].entropy == pytest.approx(0.91830, abs=1e-5)
-    html = page(cast.reviewer, cast.project)
-    assert reverse("annotation:item", args=["harbour", even.pk]) in html
-    assert reverse("annotation:item", args=["harbour", unanimous.pk]) not in html
-
-
-def test_the_item_page_shows_texts_votes_sides_and_reasons(cast: Cast) -> None:
-    item = factories.gold_item(
-        cast.project, choice="a", reason="B is *wrong*.", texts=("One **bold**", "Two")
-    )
-    factories.judgment(
-        item, person("ann"), "b", display_order=(1, 0), reasons=("factual error",), comment="<b>cites</b> it"
-    )
-    html = browser(cast.reviewer).get(reverse("annotation:item", args=["harbour", item.pk])).content.decode()
-    text = words(html)
-    assert "<strong>bold</strong>" in html
-    assert "B is better" in text
-    assert "against gold" in text
-    assert re.search(r"against gold B factual error", text)
-    assert "&lt;b&gt;cites" in html
-
-
-def test_an_item_page_never_names_the_models(cast: Cast) -> None:
-    prompt = factories.prompt(cast.project)
-    pair = [
-        factories.response(prompt, model="secret-model-1"),
-        factories.response(prompt, model="secret-model-2"),
-    ]
-    item = factories.pair_item(cast.project, pair=pair)
-    html = browser(cast.engineer).get(reverse("annotation:item", args=["harbour", item.pk])).content.decode()
-    assert "Nobody has judged this item yet." in html
-    assert "secret-model" not in html
-
-
 @pytest.mark.parametrize("who", ["annotator", "outsider"])
 def test_who_may_not_watch_finds_nothing(cast: Cast, who: str) -> None:
     item = judged(cast.project, "ab")
@@ -329,28 +263,3 @@ def test_who_may_not_watch_finds_nothing(cast: Cast, who: str) -> None:
         reverse("annotation:monitor_csv", args=["harbour", "annotators"]),
     ):
         assert client.get(url).status_code == 404
-
-
-def test_an_item_of_another_project_is_not_there(cast: Cast) -> None:
-    theirs = judged(cast.other_project, "ab")
-    client: Client = browser(cast.manager)
-    assert client.get(reverse("annotation:item", args=["harbour", theirs.pk])).status_code == 404
-
-
-def test_every_table_downloads_and_no_cell_is_a_formula(cast: Cast) -> None:
-    item = judged(cast.project, "aab")
-    mallory = factories.user("mallory", display_name='=HYPERLINK("http://x")')
-    factories.judgment(judged(cast.project, "b", start=5), mallory, "a")
-    client = browser(cast.reviewer)
-
-    def table(name: str) -> list[dict[str, str]]:
-        response = client.get(reverse("annotation:monitor_csv", args=["harbour", name]))
-        assert response["Content-Disposition"] == f'attachment; filename="harbour-{name}.csv"'
-        return list(csv.DictReader(io.StringIO(response.content.decode())))
-
-    assert '\'=HYPERLINK("http://x")' in [row["annotator"] for row in table("annotators")]
-    assert [row["judgments"] for row in table("volume")] == ["4", "1"]
-    assert {row["choice"]: row["judgments"] for row in table("choices")}["a"] == "3"
-    assert "krippendorff ordinal" in [row["coefficient"] for row in table("agreement")]
-    assert [(row["a"], row["b"]) for row in table("items") if row["item"] == str(item.pk)] == [("2", "1")]
-    assert client.get(reverse("annotation:monitor_csv", args=["harbour", "passwords"])).status_code == 404
