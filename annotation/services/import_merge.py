@@ -58,7 +58,9 @@ _CONFLICTS = (
              AND i.is_gold = (s.gold_choice IS NOT NULL)
         WINDOW w AS (PARTITION BY s.response_set, s.gold_choice IS NOT NULL ORDER BY s.line)
     )
-    SELECT line, CASE WHEN known_key IS NOT NULL THEN
+    SELECT line, CASE WHEN known_id = '' THEN
+               'the same responses are already an item without an id of its own: leave this line out'
+           WHEN known_key IS NOT NULL THEN
                format('the same responses are already item “%%s”: use its id, or leave this line out',
                       known_id)
            ELSE format('the same responses stand on line %%s under another id: merge the two lines',

@@ -265,7 +265,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("width", [15, 4_000, 500_000])
+@pytest.mark.parametrize("width", [200, 4_000, 500_000])
 def test_sixty_megabytes_are_imported_in_less_than_500(tmp_path: Path, width: int) -> None:
     """Rows that are short, long and very long: what is held back must be bounded by each."""
     path = tmp_path / "big.jsonl"

@@ -218,7 +218,8 @@ def test_export_refuses_what_has_no_winner_or_no_snapshot(tmp_path: Path) -> Non
     project = factories.project(slug="level")
     bring(project, row(1, ("w1", "tie")))
     out = str(tmp_path / "out")
-    assert "preferred side" in command("export", "level", "--format", "trl-dpo", "--out", out, fails=True)["error"]
+    level = command("export", "level", "--format", "trl-dpo", "--out", out, fails=True)
+    assert "preferred side" in level["error"]
     missing = command("export", "level", "--format", "trl-dpo", "--out", out, "--snapshot", "7", fails=True)
     assert "no snapshot 7" in missing["error"]
     assert not Path(out).exists()
