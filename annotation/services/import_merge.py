@@ -5,6 +5,12 @@ from django.db.backends.utils import CursorWrapper
 from annotation.models.project import Project
 from annotation.services.assigning import GOLD_SLOTS
 
+MANY_ROWS = 2_000  # after so many the planner's statistics are out of date until autovacuum comes by
+_FRESH_STATISTICS = (
+    "ANALYZE annotation_prompt, annotation_response, annotation_item, annotation_itemresponse, "
+    "annotation_goldanswer, annotation_judgment, annotation_answer, accounts_user"
+)
+
 _STAGING = """
     CREATE TEMP TABLE stage_line (line int, prompt_key text, response_keys text[]) ON COMMIT DROP;
     CREATE TEMP TABLE stage_prompt (line int, key text, messages jsonb) ON COMMIT DROP;
@@ -250,4 +256,6 @@ def merge(cursor: CursorWrapper, project: Project) -> dict[str, int]:
         """
     )
     del added["item_responses"]
+    if sum(added.values()) > MANY_ROWS:
+        cursor.execute(_FRESH_STATISTICS)
     return added
