@@ -132,6 +132,24 @@ def test_prompts_that_will_be_measured_once_judged_are_kept_free_too(monkeypatch
 
 
 @pytest.mark.django_db
+def test_what_the_ensemble_was_measured_on_stays_free_when_the_split_moves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Below a hundred prompts the split is by rank: prompts that come later may push one out of the test."""
+    project = scored.candidates(12)
+    scored.judge_some(project, 12)
+    ensemble = scored.with_ensemble(project)
+    rows = read_preferences(snapshotting.folder_of(ensemble.run.snapshot))
+    measured = {row.preference.prompt_id for row in rows if row.split == "test"}
+    scored.score_by(monkeypatch, scored.unsure)
+    monkeypatch.setattr(choosing, "assign_splits", lambda prompts, seed: dict.fromkeys(prompts, "train"))
+    batch = selecting.select(project=project, n=300, seed=1)
+    assert measured
+    assert chosen_by_score(batch).count() > 200
+    assert not chosen_by_score(batch).filter(item__prompt__in=measured).exists()
+
+
+@pytest.mark.django_db
 def test_when_only_test_prompts_are_open_chance_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
     project = scored.candidates(10, responses=9)
     scored.judge_some(project, 10)

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotation.models.work import Assignment, Item, Judgment
-from annotation.services import assigning
+from annotation.services import assigning, judging
 from tests import factories
 from tests.annotation.working import answer, let_lease_run_out
 
@@ -223,11 +223,34 @@ def test_an_expired_item_comes_back_as_it_was_shown() -> None:
     factories.pair_item(project)
     held = assigning.claim(project=project, annotator=person)
     assert held is not None
-    let_lease_run_out(held)
+    for _ in range(10):  # an order drawn anew would differ sooner or later
+        let_lease_run_out(held)
+        assert assigning.expire_leases() == 1
+        again = assigning.claim(project=project, annotator=person)
+        assert again is not None
+        assert (again.pk, again.display_order, again.state) == (held.pk, held.display_order, "open")
+
+
+@pytest.mark.django_db
+def test_a_surplus_answer_taken_back_holds_a_slot_again_once_there_is_one() -> None:
+    project = factories.project(overlap=1)
+    factories.pair_item(project)
+    late, other = (assigning.claim(project=project, annotator=factories.user()) for _ in range(2))
+    assert late is not None
+    assert other is None
+    let_lease_run_out(late)
+    other = assigning.claim(project=project, annotator=factories.user())
+    assert other is not None
+    answer(late)  # surplus: the slot is the other's
+    judging.undo_last(project=project, annotator=late.annotator)
+    let_lease_run_out(late)
     assigning.expire_leases()
-    again = assigning.claim(project=project, annotator=person)
+    assert assigning.claim(project=project, annotator=late.annotator) is None
+    assigning.skip(assignment_id=other.pk, annotator=other.annotator)
+    again = assigning.claim(project=project, annotator=late.annotator)
     assert again is not None
-    assert (again.pk, again.display_order, again.state) == (held.pk, held.display_order, "open")
+    assert (again.pk, again.surplus) == (late.pk, False)
+    assert assigning.wrong_slots(project) == []
 
 
 @pytest.mark.django_db
