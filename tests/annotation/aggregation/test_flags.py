@@ -16,7 +16,7 @@ from annotation.aggregation.flags import Assessment, FlagError, Record, assess
 from annotation.aggregation.simulated import AnnotatorProfile, answer, draw_profiles
 from tests.annotation.agreement.shared_data import shared_file
 
-SEEDS = range(16)
+SEEDS = range(60)
 
 
 @cache
@@ -124,7 +124,7 @@ def test_impossible_counts_are_refused() -> None:
 
 
 def test_recovery_careless_annotators_are_found_and_careful_ones_left_alone() -> None:
-    """16 projects of 12 simulated annotators with 105 work and 15 gold answers each."""
+    """60 projects of 12 simulated annotators with 105 work and 15 gold answers each."""
     people: Counter[str] = Counter()
     flagged: Counter[str] = Counter()
     kinds: Counter[tuple[str, str]] = Counter()
