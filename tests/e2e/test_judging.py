@@ -94,6 +94,25 @@ def test_the_next_item_comes_with_the_answer_and_is_announced(visit, project, an
     assert page.locator("[name=choice]:checked").count() == 0
 
 
+def test_keys_pressed_the_moment_an_item_appears_are_as_good_as_later_ones(visit, project, annotator):
+    items(project, 3)
+    page = visit(annotator, JUDGE).page
+    page.evaluate(
+        """() => {
+            window.untouched = true;  // gone if the page is loaded anew
+            const down = (key) => new KeyboardEvent("keydown", { key, bubbles: true });
+            const press = (key) => document.body.dispatchEvent(down(key));
+            const answer = () => setTimeout(() => { press("1"); press("Enter"); });
+            document.addEventListener("htmx:afterSwap", answer, { once: true });
+        }"""
+    )
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("2/3 by you")).to_be_visible()
+    saved(page, "Saved: A is better")
+    assert page.evaluate("window.untouched")
+
+
 def test_reload_and_a_second_device_show_the_same_sides(visit, project, annotator):
     items(project, 5)
     first = visit(annotator, JUDGE).page
