@@ -92,23 +92,19 @@ class Stack:
 def live_stack(chromium: Browser, folder: Path, test: str) -> Iterator[Stack]:
     """Start, hand over, stop; nothing may be left. What a failed test saw goes to test-results/."""
     data = folder / "data"
-    expect.set_options(timeout=PAGE_PATIENCE * 1000)
-    try:
-        with laurel_up(data) as live:
-            stack = Stack(live, chromium)
-            try:
-                yield stack
-                for visitor in stack.visits.values():
-                    visitor.assert_clean()
-            except BaseException:
-                stack.keep_evidence(test)
-                raise
-            finally:
-                for visitor in stack.visits.values():
-                    visitor.page.context.close()
-            assert live.stop() == 0
-    finally:
-        expect.set_options(timeout=45_000)
+    with laurel_up(data) as live:
+        stack = Stack(live, chromium)
+        try:
+            yield stack
+            for visitor in stack.visits.values():
+                visitor.assert_clean()
+        except BaseException:
+            stack.keep_evidence(test)
+            raise
+        finally:
+            for visitor in stack.visits.values():
+                visitor.page.context.close()
+        assert live.stop() == 0
     assert list(leftovers(data)) == []
     assert nothing_lives_in(data)
 
