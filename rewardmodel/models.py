@@ -9,6 +9,8 @@ from django.db.models import Q
 from annotation.models.dataset import DatasetSnapshot
 from annotation.models.project import Project
 
+QUEUE = "training"  # the message queue that training workers listen to
+
 
 class TrainingRun(models.Model):
     """One training of a reward-model ensemble on one snapshot. The row is the truth, not the queue.

@@ -9,8 +9,7 @@ from django.http import Http404
 from annotation.models.project import Project
 from annotation.models.work import Judgment
 from annotation.selectors import worker_alive
-from rewardmodel.models import Ensemble, TrainingRun
-from rewardmodel.services.sending import QUEUE
+from rewardmodel.models import QUEUE, Ensemble, TrainingRun
 from rewardmodel.training.config import TrainingConfig
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 
+from rewardmodel.models import QUEUE
 from rewardmodel.services import following, reconciling, sending
 
 
@@ -23,8 +24,8 @@ def reconcile() -> int:
 @worker_ready.connect(weak=False)
 def _look_for_left_overs(sender: Any, **_: object) -> None:
     """A training worker that starts finds at once what the one before it left."""
-    if sending.QUEUE in sender.app.amqp.queues.consume_from:
-        reconcile.apply_async(queue=sending.QUEUE)
+    if QUEUE in sender.app.amqp.queues.consume_from:
+        reconcile.apply_async(queue=QUEUE)
 
 
 @worker_shutting_down.connect(weak=False)

@@ -6,10 +6,11 @@ import psycopg
 from celery import current_app
 from kombu.exceptions import OperationalError
 
+from rewardmodel.models import QUEUE
+
 logger = logging.getLogger(__name__)
 
 TRAIN = "rewardmodel.train"
-QUEUE = "training"
 
 
 def wake_trainer(run_id: int) -> bool:
