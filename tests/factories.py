@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -193,7 +194,7 @@ def run(of: Project, *, state: str = TrainingRun.State.SUCCEEDED, **fields: Any)
         "config": {},
         "seed": 0,
         "code_version": "test",
-        "folder": f"runs/{of.slug}/{number}",
+        "folder": f"runs/{of.slug}/{number}-{uuid.uuid4().hex[:8]}",  # no other test's files
         **fields,
     }
     return TrainingRun.objects.create(project=of, snapshot=on, state=state, **values)

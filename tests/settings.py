@@ -7,6 +7,7 @@ the next run finds its PostgreSQL cluster already made.
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -32,8 +33,11 @@ def _take_a_folder() -> Path:
 for name in [name for name in os.environ if name.startswith(("LAUREL_", "CELERY_", "DATABASE_URL"))]:
     if name not in ("LAUREL_CHROMIUM", "LAUREL_SHARED_DATA", "LAUREL_TORCH"):
         del os.environ[name]
+_folder = _take_a_folder()
+for name in ("runs", "snapshots", "exports", "uploads"):  # what the last run left; its cluster is kept
+    shutil.rmtree(_folder / name, ignore_errors=True)
 os.environ["LAUREL_ENV"] = "test"
-os.environ["LAUREL_DATA_DIR"] = str(_take_a_folder())
+os.environ["LAUREL_DATA_DIR"] = str(_folder)
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"  # for the processes that tests start
 
 from config.settings import *  # noqa: E402, F403
