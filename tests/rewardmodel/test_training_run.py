@@ -258,15 +258,18 @@ def start(snapshot: Path, out: Path, settings: Path) -> "subprocess.Popen[bytes]
     )
 
 
-def wait_for_step(process: "subprocess.Popen[bytes]", out: Path, step: int) -> int:
-    """Poll until the checkpointed training is past `step`; returns the step seen."""
+def written(out: Path) -> int:
+    """When the progress file was last replaced; 0 before there is one."""
+    path = out / "progress.json"
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def wait_for_step(process: "subprocess.Popen[bytes]", out: Path, step: int, since: int) -> int:
+    """Poll until the checkpointed training is past `step` in a file newer than `since`; the step seen."""
     until = time.monotonic() + 120
     while time.monotonic() < until:
         assert process.poll() is None, "the run ended before it could be interrupted"
-        try:
-            seen = read(out / "progress.json")
-        except FileNotFoundError:
-            seen = {"phase": "", "done": 0}
+        seen = read(out / "progress.json") if written(out) > since else {"phase": "", "done": 0}
         if seen["phase"] == "training" and seen["done"] >= step:
             return int(seen["done"])
         time.sleep(0.01)
@@ -283,8 +286,9 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
     assert start(snapshot, tmp_path / "whole" / "run", settings).wait(300) == 0
     out = tmp_path / "cut" / "run"
     for step in (8, 60):
+        since = written(out)  # the second process is to be met at work, not the file of the first
         process = start(snapshot, out, settings)
-        seen = wait_for_step(process, out, step)
+        seen = wait_for_step(process, out, step, since)
         process.send_signal(how)
         assert process.wait(60) == (-signal.SIGKILL if how == signal.SIGKILL else 143)
         assert seen < 300
