@@ -150,7 +150,6 @@ def test_ids_and_texts_are_unique_over_all_parts() -> None:
     assert len({item["metadata"]["title"] for item in items}) == len(items)
 
 
-@pytest.mark.skipif(not (SAMPLE / "part2.jsonl").exists(), reason="part2.jsonl is not there yet")
 def test_all_parts_together_hold_sixty_prompts() -> None:
     assert len(read_all()) >= 60
 
