@@ -84,7 +84,7 @@ def item_for(project: Project, item_id: int) -> Item:
 
 
 def gold_answer(item: Item) -> GoldAnswer | None:
-    return GoldAnswer.objects.filter(item=item).first()
+    return GoldAnswer.objects.filter(item=item, criterion=item.project.main_criterion).first()
 
 
 @dataclass(frozen=True)

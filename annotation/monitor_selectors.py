@@ -33,7 +33,7 @@ _ANNOTATORS = """
         FROM annotation_judgment j
         JOIN annotation_item i ON i.id = j.item_id
         JOIN annotation_answer a ON a.judgment_id = j.id AND a.criterion = %(criterion)s
-        LEFT JOIN annotation_goldanswer g ON g.item_id = i.id
+        LEFT JOIN annotation_goldanswer g ON g.item_id = i.id AND g.criterion = a.criterion
         WHERE i.project_id = %(project)s AND j.live
         GROUP BY j.annotator_id
     ) s

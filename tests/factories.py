@@ -23,7 +23,7 @@ from annotation.models.dataset import DatasetSnapshot
 from annotation.models.project import Guideline, Project
 from annotation.models.quality import GoldAnswer, SoftLabel
 from annotation.models.work import Assignment, Item, ItemResponse, Judgment
-from annotation.services import assigning, judging
+from annotation.services import judging, slots
 from annotation.services.import_staging import response_set
 from rewardmodel.models import Ensemble, TrainingRun
 
@@ -102,15 +102,16 @@ def gold_item(
     of: Project, *, choice: str = "a", reason: str = "The other one is wrong.", **fields: Any
 ) -> Item:
     item = pair_item(of, origin=Item.Origin.GOLD, **fields)
-    GoldAnswer.objects.create(item=item, choice=choice, reason=reason)
+    GoldAnswer.objects.create(item=item, criterion=of.main_criterion, choice=choice, reason=reason)
     return item
 
 
 def assignment(of: Item, annotator: User, *, display_order: Sequence[int] = (0, 1)) -> Assignment:
     """An open hold on the item; takes one of its slots."""
-    assigning.take_slot_if_free(of.pk)
+    slots.take_slot_if_free(of.pk)
     return Assignment.objects.create(
         item=of,
+        project=of.project,
         annotator=annotator,
         display_order=list(display_order),
         lease_expires_at=timezone.now() + timedelta(seconds=of.project.lease_seconds),
@@ -126,7 +127,7 @@ def judgment(of: Item, annotator: User, choice: str = "a", **fields: Any) -> Jud
     submission = judging.submit(
         assignment_id=held.pk,
         annotator=annotator,
-        choice=choice,
+        answers=fields.pop("answers", None) or judging.pairwise(of.project, choice),
         idempotency_key=key,
         source=source,
         **fields,

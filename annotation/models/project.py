@@ -7,6 +7,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from annotation.answering.answer import Question
+
 
 def default_criteria() -> list[dict[str, str]]:
     return [{"name": "overall", "description": "Which response is better, all things considered?"}]
@@ -45,6 +47,22 @@ class Project(models.Model):
     )
     gold_rate = models.FloatField(default=0.1, validators=[MinValueValidator(0), MaxValueValidator(1)])
     lease_seconds = models.PositiveIntegerField(default=1800, validators=[MinValueValidator(30)])
+    # --- the question: fixed once somebody has answered (services.projects.edit) ---
+    ties = models.BooleanField(default=True)  # pairs may tie; ranks may be equal
+    both_bad = models.BooleanField(default=True)  # pairwise: "both are bad" is offered
+    strength_scale = models.BooleanField(default=False)  # pairwise: slightly, clearly, much better
+    rating_points = models.PositiveSmallIntegerField(default=5)  # rating: 1 is worst, this is best
+    # --- the rules of the work ---
+    blind_review = models.BooleanField(default=True)  # who may still judge an item does not see its votes
+    repeat_rate = models.FloatField(default=0.0)  # share of silent repeats with the order swapped
+    reopen_hours = models.PositiveIntegerField(null=True, blank=True)  # none: until the project is closed
+    qualification_required = models.BooleanField(default=False)
+    # --- what annotators see ---
+    show_progress = models.BooleanField(default=True)  # how far the whole project is
+    show_accuracy = models.BooleanField(default=False)  # their own share of right gold answers
+    show_category = models.BooleanField(default=False)  # the prompt's category
+    daily_goal = models.PositiveIntegerField(null=True, blank=True)  # judgments a person and day
+    break_minutes = models.PositiveSmallIntegerField(default=50)  # remind after so long; 0: never
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -55,6 +73,8 @@ class Project(models.Model):
             models.CheckConstraint(
                 condition=Q(kind__in=["pairwise", "ranking", "rating"]), name="project_kind_known"
             ),
+            models.CheckConstraint(condition=Q(rating_points__in=[5, 7]), name="project_rating_points_known"),
+            models.CheckConstraint(condition=Q(repeat_rate__range=(0, 0.5)), name="project_repeat_rate_sane"),
         ]
 
     def __str__(self) -> str:
@@ -65,8 +85,20 @@ class Project(models.Model):
         return [criterion["name"] for criterion in self.criteria]
 
     @property
+    def question(self) -> Question:
+        """What is asked about each item, as a plain value."""
+        return Question(
+            kind=self.kind,  # type: ignore[arg-type]  # the column holds one of the three
+            criteria=tuple(self.criterion_names),
+            ties=self.ties,
+            both_bad=self.both_bad,
+            strength=self.strength_scale,
+            points=self.rating_points,
+        )
+
+    @property
     def main_criterion(self) -> str:
-        """The criterion the judging page asks for and the reward model learns."""
+        """The criterion the reward model learns and the monitoring page starts with."""
         return self.criterion_names[0]
 
 

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
@@ -11,22 +13,39 @@ from annotation.models.work import Item
 
 
 class GoldAnswer(models.Model):
-    """The expert's answer to a gold item, and why."""
+    """The expert's answer to a gold item under one criterion, in canonical terms, and why."""
 
-    item = models.OneToOneField(Item, on_delete=models.CASCADE, related_name="gold")
-    choice = models.CharField(max_length=8)
+    class Source(models.TextChoices):
+        IMPORTED = "imported", "Imported"
+        WRITTEN = "written", "Written for an item"
+        ADJUDICATED = "adjudicated", "From an adjudication"
+
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="gold_answers")
+    criterion = models.CharField(max_length=60)
+    choice = models.CharField(max_length=8, blank=True)
+    ranks = ArrayField(models.PositiveSmallIntegerField(), null=True)
+    ratings = ArrayField(models.PositiveSmallIntegerField(), null=True)
     reason = models.TextField(blank=True)
+    source = models.CharField(max_length=12, choices=Source.choices, default=Source.WRITTEN)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["item", "criterion"], name="gold_once_per_criterion"),
             models.CheckConstraint(
-                condition=Q(choice__in=["a", "b", "tie", "both_bad"]), name="gold_choice_known"
+                condition=Q(choice__in=["", "a", "b", "tie", "both_bad"]), name="gold_choice_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(choice="") | Q(ranks__isnull=False) | Q(ratings__isnull=False),
+                name="gold_says_something",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"gold for {self.item}: {self.choice}"
+        return f"gold for {self.item_id}: {self.choice or self.ranks or self.ratings}"
 
 
 class SoftLabel(models.Model):

@@ -81,7 +81,11 @@ class ItemResponse(models.Model):
 
 
 class Assignment(models.Model):
-    """An item leased to one annotator until a time, with the display order drawn for them."""
+    """An item leased to one annotator until a time, with the display order drawn for them.
+
+    An open one without `shown_at` waits in the browser behind the item on the screen: it holds its slot, but
+    who would otherwise go without work may take it over.
+    """
 
     class State(models.TextChoices):
         OPEN = "open", "Open"
@@ -91,25 +95,40 @@ class Assignment(models.Model):
         EXPIRED = "expired", "Expired"
 
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="assignments")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="assignments")  # the item's
     annotator = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="assignments"
     )
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
-    surplus = models.BooleanField(default=False)  # answered after its slot went to somebody else
+    surplus = models.BooleanField(default=False)  # holds no slot: a repeat, or answered after the slot went
+    repeat = models.BooleanField(default=False)  # asked a second time, silently, in another order
     display_order = ArrayField(models.PositiveSmallIntegerField())  # canonical positions, left to right
     note = models.TextField(blank=True)  # why it was skipped or flagged
     lease_expires_at = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)
+    shown_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["item", "annotator"], name="assignment_once_per_annotator"),
+            models.UniqueConstraint(
+                fields=["item", "annotator", "repeat"], name="assignment_once_per_annotator"
+            ),
+            models.CheckConstraint(
+                condition=Q(repeat=False) | Q(surplus=True), name="assignment_repeat_holds_no_slot"
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["annotator", "state"], name="assignment_annotator_state"),
+            models.Index(
+                fields=["annotator", "project", "state", "finished_at"], name="assignment_annotator_work"
+            ),
             models.Index(
                 fields=["lease_expires_at"], name="assignment_open_lease", condition=Q(state="open")
+            ),
+            models.Index(
+                fields=["project"],
+                name="assignment_waiting",
+                condition=Q(state="open", shown_at__isnull=True),
             ),
         ]
 
@@ -117,10 +136,23 @@ class Assignment(models.Model):
         return f"{self.item} for {self.annotator} ({self.state})"
 
 
+class Draft(models.Model):
+    """What somebody has entered and not yet submitted, in display terms, as the form holds it."""
+
+    assignment = models.OneToOneField(Assignment, on_delete=models.CASCADE, related_name="draft")
+    body = models.JSONField()
+    version = models.PositiveIntegerField(default=1)  # a device that saw an older one does not overwrite it
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"draft of {self.assignment_id}"
+
+
 class Judgment(models.Model):
     """What one person answered about one item. Append-only: an edit is a new row that supersedes this one.
 
-    A database trigger refuses every DELETE and every UPDATE but the one that ends `live`.
+    A database trigger refuses every DELETE and every UPDATE but the one that ends `live`. Live is what stands
+    as this person's vote on the item; the answer to a silent repeat never is.
     """
 
     class Source(models.TextChoices):
@@ -139,6 +171,7 @@ class Judgment(models.Model):
     body_hash = models.CharField(max_length=64)  # the same key with another body is a conflict
     source = models.CharField(max_length=10, choices=Source.choices)
     live = models.BooleanField(default=True)
+    repeat = models.BooleanField(default=False)
     supersedes = models.OneToOneField(
         "self", null=True, on_delete=models.PROTECT, related_name="superseded_by"
     )
@@ -146,6 +179,7 @@ class Judgment(models.Model):
     display_order = ArrayField(models.PositiveSmallIntegerField(), null=True)
     reasons = ArrayField(models.CharField(max_length=60), default=list)
     comment = models.TextField(blank=True)
+    spans = models.JSONField(default=list)  # places pointed at; see annotation.answering.spans
     seconds = models.FloatField(null=True)
     judged_at = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)
@@ -157,6 +191,9 @@ class Judgment(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(seconds__isnull=True) | Q(seconds__gte=0), name="judgment_seconds_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(repeat=False) | Q(live=False), name="judgment_repeat_never_live"
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [

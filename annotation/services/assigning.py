@@ -1,85 +1,74 @@
-"""Who works on what: claim, skip, flag, expire.
+"""Who works on what: hand out, skip, flag, expire.
 
-A claim is one atomic statement: the first open item by priority is locked with SKIP LOCKED and its slot
-taken in the same UPDATE, so an item never has more holders than its overlap and nobody waits for anybody.
-
-Locks are taken in one order, so that nobody ever waits in a circle: the person, their assignments, items by
-primary key.
+A person holds one item on the screen and one waiting behind it, so that the next is there before the answer
+has arrived. Locks are taken in one order, so that nobody ever waits in a circle: the person, their
+assignments, items by primary key.
 """
 
 import random
-from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
 from annotation.models.project import Project
-from annotation.models.work import Assignment, Item
-from annotation.selectors import open_to
+from annotation.models.work import Assignment, Judgment
+from annotation.qualification_selectors import may_work
+from annotation.services import slots
 
-GOLD_SLOTS = 30_000  # everybody may meet a gold item once; its slots never run out
-
-# An item this person has neither judged nor holds; an expired hold may be taken again.
-_CLAIM = """
-    UPDATE annotation_item SET slots_left = slots_left - 1
-    WHERE id = (
-        SELECT i.id FROM annotation_item i
-        WHERE i.project_id = %(project)s AND i.slots_left > 0 AND i.is_gold = %(gold)s
-          AND NOT EXISTS (SELECT 1 FROM annotation_assignment s
-                          WHERE s.item_id = i.id AND s.annotator_id = %(annotator)s AND s.state <> 'expired')
-          AND NOT EXISTS (SELECT 1 FROM annotation_judgment j
-                          WHERE j.item_id = i.id AND j.annotator_id = %(annotator)s AND j.live)
-        ORDER BY i.priority DESC, i.shuffle
-        LIMIT 1
-        FOR NO KEY UPDATE OF i {skip}
-    )
-    RETURNING id, (SELECT count(*) FROM annotation_itemresponse r WHERE r.item_id = annotation_item.id)
-"""
+REPEAT_DISTANCE = 20  # answers between an item and its silent repeat, at least
+REPEAT_WINDOW = 100  # a repeat is drawn from so many answers before those
 
 # A new assignment, or the expired one opened again with the display order it had.
 _ASSIGN = """
     INSERT INTO annotation_assignment
-        (item_id, annotator_id, state, surplus, display_order, note, lease_expires_at, created_at)
-    VALUES (%s, %s, 'open', false, %s, '', %s, now())
-    ON CONFLICT (item_id, annotator_id) DO UPDATE
-    SET state = 'open', surplus = false, note = '', finished_at = NULL,
+        (item_id, project_id, annotator_id, state, surplus, repeat, display_order, note, lease_expires_at,
+         created_at)
+    VALUES (%s, %s, %s, 'open', %s, %s, %s, '', %s, now())
+    ON CONFLICT (item_id, annotator_id, repeat) DO UPDATE
+    SET state = 'open', surplus = excluded.surplus, note = '', finished_at = NULL, shown_at = NULL,
         lease_expires_at = excluded.lease_expires_at
     RETURNING id
 """
 
-# A slot is held by an open or done assignment that is not surplus, and by each imported vote.
-_FREE_SLOTS = f"""
-    greatest(0, CASE WHEN i.is_gold THEN {GOLD_SLOTS} ELSE p.overlap END
-        - (SELECT count(*) FROM annotation_assignment s
-           WHERE s.item_id = i.id AND s.state IN ('open', 'done') AND NOT s.surplus)
-        - (SELECT count(*) FROM annotation_judgment j
-           WHERE j.item_id = i.id AND j.live AND j.source = 'imported'))
-"""  # noqa: S608
-_RECOUNT = f"""
-    UPDATE annotation_item i SET slots_left = {_FREE_SLOTS}
-    FROM annotation_project p WHERE p.id = i.project_id AND i.id = ANY(%s)
-"""  # noqa: S608
-_WRONG = f"""
-    SELECT i.id, i.slots_left, free FROM annotation_project p JOIN annotation_item i ON i.project_id = p.id
-    CROSS JOIN LATERAL (SELECT {_FREE_SLOTS} AS free) recounted
-    WHERE p.id = %s AND i.slots_left <> free ORDER BY i.id
-"""  # noqa: S608
+_REPEATABLE = """
+    SELECT s.item_id, s.display_order FROM annotation_assignment s JOIN annotation_item i ON i.id = s.item_id
+    WHERE s.annotator_id = %s AND s.project_id = %s AND s.state = 'done' AND NOT s.repeat AND NOT i.is_gold
+      AND NOT EXISTS (SELECT 1 FROM annotation_assignment r
+                      WHERE r.item_id = s.item_id AND r.annotator_id = s.annotator_id AND r.repeat)
+    ORDER BY s.finished_at DESC OFFSET %s LIMIT %s
+"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What somebody has before them: the item on the screen, and the one that waits behind it."""
+
+    current: Assignment | None
+    ahead: Assignment | None = None
+
+
+def hand_out(
+    *, project: Project, annotator: User, rng: random.Random | None = None, ahead: bool = True
+) -> Work:
+    """The item to judge now and, with `ahead`, the one after it; both are leased.
+
+    Reload, Back and a second device get the same items with the same display order. Nobody gets nothing while
+    an item is open to them, or waits unseen behind somebody else's screen. Raises nothing: a paused or closed
+    project, and one that wants a qualification first, simply has no new work.
+    """
+    rng = rng or random.SystemRandom()
+    work = _hand_out(project, annotator, rng, ahead)
+    if work.current is None and project.state == Project.State.RUNNING and expire_leases(project=project):
+        work = _hand_out(project, annotator, rng, ahead)
+    return work
 
 
 def claim(*, project: Project, annotator: User, rng: random.Random | None = None) -> Assignment | None:
-    """The annotator's open assignment, or a new one, or None when nothing is open to them.
-
-    Reload, Back and a second device get the same assignment with the same display order. Raises nothing:
-    a paused or closed project simply has no work.
-    """
-    rng = rng or random.SystemRandom()
-    found = _claim(project, annotator, rng)
-    if found is None and project.state == Project.State.RUNNING and expire_leases(project=project):
-        found = _claim(project, annotator, rng)
-    return found
+    """The annotator's open assignment, or a new one, or None when nothing is open to them."""
+    return hand_out(project=project, annotator=annotator, rng=rng, ahead=False).current
 
 
 def skip(*, assignment_id: int, annotator: User, reason: str = "") -> None:
@@ -99,9 +88,9 @@ def expire_leases(*, project: Project | None = None) -> int:
         cursor.execute(
             """
             UPDATE annotation_assignment SET state = 'expired' WHERE id IN (
-                SELECT s.id FROM annotation_assignment s JOIN annotation_item i ON i.id = s.item_id
+                SELECT s.id FROM annotation_assignment s
                 WHERE s.state = 'open' AND s.lease_expires_at < now()
-                  AND (%(project)s::bigint IS NULL OR i.project_id = %(project)s)
+                  AND (%(project)s::bigint IS NULL OR s.project_id = %(project)s)
                 FOR UPDATE OF s SKIP LOCKED)
             RETURNING item_id
             """,
@@ -109,39 +98,24 @@ def expire_leases(*, project: Project | None = None) -> int:
         )
         items = [row[0] for row in cursor.fetchall()]
     if items:
-        recount_slots(items)
+        slots.recount_slots(items)
     return len(items)
 
 
 def release(assignment: Assignment, *, state: str, note: str = "") -> None:
-    """End an open assignment without an answer and give its slot back. Call inside a transaction."""
+    """End an assignment without an answer and give its slot back. Call inside a transaction."""
     _end(assignment, state, note)
-    recount_slots([assignment.item_id])
+    slots.recount_slots([assignment.item_id])
 
 
-def recount_slots(item_ids: Collection[int]) -> None:
-    """Set the free slots of items to what their holds and imported votes leave.
-
-    The items are locked first: the second statement then sees every hold that was taken before it.
-    """
-    ids = sorted(set(item_ids))
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM annotation_item WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [ids]
-        )
-        cursor.execute(_RECOUNT, [ids])
-
-
-def wrong_slots(project: Project) -> list[tuple[int, int, int]]:
-    """(item, free slots as stored, as recounted) of every item whose stored count is wrong."""
-    with connection.cursor() as cursor:
-        cursor.execute(_WRONG, [project.pk])
-        return list(cursor.fetchall())
-
-
-def take_slot_if_free(item_id: int) -> bool:
-    """Take one slot of an item; False when none is left."""
-    return bool(Item.objects.filter(pk=item_id, slots_left__gt=0).update(slots_left=F("slots_left") - 1))
+def may_reopen(assignment: Assignment) -> bool:
+    """Whether a given answer may still be changed: until the project closes, or as long as it says."""
+    project = assignment.project
+    if project.state == Project.State.CLOSED or assignment.finished_at is None:
+        return False
+    if project.reopen_hours is None:
+        return True
+    return timezone.now() - assignment.finished_at <= timedelta(hours=project.reopen_hours)
 
 
 def lease_end(project: Project) -> datetime:
@@ -155,72 +129,106 @@ def one_step_at_a_time(annotator: User) -> None:
 
 
 @transaction.atomic
-def _claim(project: Project, annotator: User, rng: random.Random) -> Assignment | None:
+def _hand_out(project: Project, annotator: User, rng: random.Random, ahead: bool) -> Work:
     one_step_at_a_time(annotator)
-    held = _open_assignment(project, annotator)
-    if held is not None or project.state != Project.State.RUNNING:
-        return held
-    taken = _take_slot(project, annotator, gold=rng.random() < project.gold_rate)
-    return None if taken is None else _assign(*taken, project, annotator, rng)
+    held = _open_assignments(project, annotator)
+    may_claim = project.state == Project.State.RUNNING and may_work(project, annotator)
+    current = held.pop(0) if held else None
+    if current is None and may_claim:
+        current = _claim(project, annotator, rng, desperate=True)
+    if current is not None:
+        _show(current, project)
+    waiting = next((one for one in held if one.shown_at is None), None)
+    if ahead and waiting is None and may_claim and current is not None:
+        waiting = _claim(project, annotator, rng, desperate=False)
+    return Work(current, waiting if ahead else None)
 
 
-def _open_assignment(project: Project, annotator: User) -> Assignment | None:
-    """What this person already holds, its lease renewed. Locked, so that it does not expire under them."""
-    assignment = (
-        Assignment.objects.select_related("item__prompt", "item__project")
+def _open_assignments(project: Project, annotator: User) -> list[Assignment]:
+    """What this person already holds, the latest shown first, then what waits. Locked against expiry."""
+    found = (
+        Assignment.objects.select_related("item__prompt", "project")
         .select_for_update(of=("self",))
-        .filter(item__project=project, annotator=annotator, state=Assignment.State.OPEN)
-        .order_by("-created_at", "-pk")
-        .first()
+        .filter(project=project, annotator=annotator, state=Assignment.State.OPEN)
     )
-    if assignment is not None:
-        assignment.lease_expires_at = lease_end(project)
-        assignment.save(update_fields=["lease_expires_at"])
-    return assignment
+    return sorted(found, key=lambda one: (one.shown_at is None, -one.pk))
+
+
+def _show(assignment: Assignment, project: Project) -> None:
+    """It is on the screen from now on; its lease is renewed."""
+    assignment.shown_at = assignment.shown_at or timezone.now()
+    assignment.lease_expires_at = lease_end(project)
+    assignment.save(update_fields=["shown_at", "lease_expires_at"])
+
+
+def _claim(project: Project, annotator: User, rng: random.Random, *, desperate: bool) -> Assignment | None:
+    """A new assignment; `desperate` also takes over what waits unseen with others."""
+    if project.repeat_rate and rng.random() < project.repeat_rate:
+        repeat = _repeat(project, annotator, rng)
+        if repeat is not None:
+            return repeat
+    taken = _take_slot(project, annotator, gold=rng.random() < project.gold_rate)
+    if taken is None and desperate:
+        taken = slots.take_over_row(project, annotator.pk)
+    if taken is None:
+        return None
+    item_id, responses = taken
+    positions = list(range(responses))
+    rng.shuffle(positions)
+    return _assign(item_id, positions, project, annotator)
 
 
 def _take_slot(project: Project, annotator: User, *, gold: bool) -> tuple[int, int] | None:
     """An item whose slot is now ours. When gold has run out there is work, and the reverse."""
     for wants_gold in (gold, not gold):
-        taken = _claim_row(project, annotator, gold=wants_gold, skip=True)
+        taken = slots.claim_row(project, annotator.pk, gold=wants_gold, skip=True)
         if taken is not None:
             return taken
     # SKIP LOCKED may have passed over rows that others held for an instant: never say "nothing" then.
-    while open_to(project, annotator).exists():
+    while slots.open_to(project, annotator.pk):
         for wants_gold in (False, True):
-            taken = _claim_row(project, annotator, gold=wants_gold, skip=False)
+            taken = slots.claim_row(project, annotator.pk, gold=wants_gold, skip=False)
             if taken is not None:
                 return taken
     return None
 
 
-def _claim_row(project: Project, annotator: User, *, gold: bool, skip: bool) -> tuple[int, int] | None:
-    """(item, how many responses it has), or None."""
+def _repeat(project: Project, annotator: User, rng: random.Random) -> Assignment | None:
+    """Something this person answered a while ago, in the opposite order; no slot is taken."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            _CLAIM.format(skip="SKIP LOCKED" if skip else ""),
-            {"project": project.pk, "annotator": annotator.pk, "gold": gold},
-        )
-        return cursor.fetchone()  # type: ignore[no-any-return]
+        cursor.execute(_REPEATABLE, [annotator.pk, project.pk, REPEAT_DISTANCE, REPEAT_WINDOW])
+        found = cursor.fetchall()
+    if not found:
+        return None
+    item_id, order = rng.choice(found)
+    return _assign(item_id, list(reversed(order)), project, annotator, repeat=True)
 
 
 def _assign(
-    item_id: int, responses: int, project: Project, annotator: User, rng: random.Random
+    item_id: int, positions: list[int], project: Project, annotator: User, *, repeat: bool = False
 ) -> Assignment:
-    positions = list(range(responses))
-    rng.shuffle(positions)
-    until = lease_end(project)
     with connection.cursor() as cursor:
-        cursor.execute(_ASSIGN, [item_id, annotator.pk, positions, until])
+        cursor.execute(
+            _ASSIGN, [item_id, project.pk, annotator.pk, repeat, repeat, positions, lease_end(project)]
+        )
         (assignment_id,) = cursor.fetchone()
-    return Assignment.objects.select_related("item__prompt", "item__project").get(pk=assignment_id)
+    return Assignment.objects.select_related("item__prompt", "project").get(pk=assignment_id)
 
 
 @transaction.atomic
 def _leave(assignment_id: int, annotator: User, state: str, note: str) -> None:
     one_step_at_a_time(annotator)
-    assignment = Assignment.objects.select_for_update().get(pk=assignment_id, annotator=annotator)
-    if assignment.state == Assignment.State.OPEN:
+    assignment = (
+        Assignment.objects.select_for_update(of=("self",))
+        .select_related("project")
+        .get(pk=assignment_id, annotator=annotator)
+    )
+    if assignment.state == Assignment.State.DONE and may_reopen(assignment):
+        for judgment in Judgment.objects.select_for_update().filter(assignment=assignment, live=True):
+            judgment.live = False  # an answer that was taken back does not stand
+            judgment.save(update_fields=["live"])
+        release(assignment, state=state, note=note)
+    elif assignment.state == Assignment.State.OPEN:
         release(assignment, state=state, note=note)
     elif assignment.state == Assignment.State.EXPIRED:  # the slot is already back
         _end(assignment, state, note)
@@ -229,6 +237,6 @@ def _leave(assignment_id: int, annotator: User, state: str, note: str) -> None:
 def _end(assignment: Assignment, state: str, note: str) -> None:
     assignment.state = state
     assignment.note = note
-    assignment.surplus = False
+    assignment.surplus = assignment.repeat
     assignment.finished_at = timezone.now()
     assignment.save(update_fields=["state", "note", "finished_at", "surplus"])

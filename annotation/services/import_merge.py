@@ -3,7 +3,7 @@
 from django.db.backends.utils import CursorWrapper
 
 from annotation.models.project import Project
-from annotation.services.assigning import GOLD_SLOTS
+from annotation.services.slots import GOLD_SLOTS
 
 MANY_ROWS = 2_000  # after so many the planner's statistics are out of date until autovacuum comes by
 _FRESH_STATISTICS = (
@@ -129,11 +129,11 @@ _MERGE = {
         ON CONFLICT (item_id, position) DO NOTHING
     """,
     "gold": """
-        INSERT INTO annotation_goldanswer (item_id, choice, reason, created_at)
-        SELECT DISTINCT ON (i.id) i.id, s.gold_choice, s.gold_reason, now()
+        INSERT INTO annotation_goldanswer (item_id, criterion, choice, reason, source, created_at)
+        SELECT DISTINCT ON (i.id) i.id, %(main)s, s.gold_choice, s.gold_reason, 'imported', now()
         FROM stage_item s JOIN annotation_item i ON i.project_id = %(project)s AND i.key = s.key
         WHERE s.gold_choice IS NOT NULL ORDER BY i.id, s.line
-        ON CONFLICT (item_id) DO NOTHING
+        ON CONFLICT (item_id, criterion) DO NOTHING
     """,
     "annotators": """
         INSERT INTO accounts_user (username, password, display_name, origin, is_active, is_staff,
@@ -222,7 +222,12 @@ def _drop_unused(cursor: CursorWrapper) -> None:
 
 def merge(cursor: CursorWrapper, project: Project) -> dict[str, int]:
     """Move staging into the model; what is already there stays as it is. Rows added, by table."""
-    values = {"project": project.pk, "overlap": project.overlap, "gold_slots": GOLD_SLOTS}
+    values = {
+        "project": project.pk,
+        "overlap": project.overlap,
+        "gold_slots": GOLD_SLOTS,
+        "main": project.main_criterion,
+    }
     added = {}
     cursor.execute(  # in the order in which everybody locks items
         "SELECT 1 FROM annotation_item WHERE project_id = %(project)s "

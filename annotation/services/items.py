@@ -14,8 +14,8 @@ from annotation.models.project import Project
 from annotation.models.quality import GoldAnswer
 from annotation.models.work import Item, ItemResponse
 from annotation.services import import_merge
-from annotation.services.assigning import GOLD_SLOTS
 from annotation.services.import_staging import response_set
+from annotation.services.slots import GOLD_SLOTS
 
 
 class UnfitPair(ValueError):
@@ -72,7 +72,13 @@ def make_gold(
     item.slots_left = GOLD_SLOTS
     item.save()
     _place([item], [(pair[0].pk, pair[1].pk)])
-    GoldAnswer.objects.create(item=item, choice="a" if pair[0] == better else "b", reason=reason)
+    GoldAnswer.objects.create(
+        item=item,
+        criterion=project.main_criterion,
+        choice="a" if pair[0] == better else "b",
+        reason=reason,
+        created_by=actor,
+    )
     audit.record(actor=actor, project=project, action="gold created", detail={"item": item.pk})
     return item
 

@@ -1,27 +1,27 @@
-"""What people answer. Append-only: an edit supersedes, an undo retracts, nothing is deleted."""
+"""What people answer. Append-only: an edit supersedes, nothing is deleted."""
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
-from annotation.models.project import Project
-from annotation.models.work import Answer, Assignment, Judgment
+from annotation.answering import spans as marked
+from annotation.answering.answer import Answer as Given
+from annotation.answering.answer import InvalidAnswer, checked, to_display
+from annotation.models.project import Guideline, Project
+from annotation.models.work import Answer, Assignment, Draft, Judgment
 from annotation.selectors import latest_guidelines
-from annotation.services import assigning
+from annotation.services import assigning, slots
 
 LONGEST_COMMENT = 5_000
 LONGEST_KEY = 100
-
-
-class InvalidAnswer(ValueError):
-    """The answer cannot be stored as it is; the message says what to change."""
 
 
 class Conflict(Exception):
@@ -40,12 +40,14 @@ class Submission:
 
 @dataclass(frozen=True)
 class _Body:
-    choice: str
+    answers: tuple[Given, ...]
     reasons: tuple[str, ...]
     comment: str
+    spans: list[dict[str, Any]]
 
     def digest(self, assignment_id: int) -> str:
-        text = json.dumps([assignment_id, self.choice, sorted(self.reasons), self.comment])
+        answers = [answer.as_json() for answer in self.answers]
+        text = json.dumps([assignment_id, answers, sorted(self.reasons), self.comment, self.spans])
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -53,35 +55,43 @@ def submit(
     *,
     assignment_id: int,
     annotator: User,
-    choice: str,
+    answers: Sequence[Given],
     reasons: Sequence[str] = (),
     comment: str = "",
+    spans: Sequence[Mapping[str, Any]] = (),
     seconds: float | None = None,
+    guideline_version: int | None = None,
+    replaces: int | None = None,
     idempotency_key: str,
     source: str = Judgment.Source.BROWSER,
     judged_at: datetime | None = None,
 ) -> Submission:
-    """Store one pairwise answer, exactly once. `choice` is canonical: "a" is the item's first response.
+    """Store one answer per criterion, in canonical terms, exactly once.
 
     The same answer sent again (retry, double click, Back) returns the stored judgment. An answer whose
-    lease ran out is accepted if a slot is open, else kept as surplus. `judged_at` dates a simulated answer;
-    by default it is now. Raises `Conflict` when the key or the
-    item already carries a different answer, `InvalidAnswer` when a value is not acceptable.
+    lease ran out is accepted if a slot is open, else kept as surplus. `replaces` is the judgment that the
+    annotator saw when they changed their mind: the new one supersedes it, if it still stands. `judged_at`
+    dates a simulated answer; by default it is now. Raises `Conflict` when the key or the item already carries a
+    different answer, `InvalidAnswer` when a value is not acceptable.
     """
     try:
         with transaction.atomic():
             assigning.one_step_at_a_time(annotator)
             assignment = (
                 Assignment.objects.select_for_update(of=("self",))
-                .select_related("item__project")
+                .select_related("project", "item")
                 .get(pk=assignment_id, annotator=annotator)
             )
-            body = _checked(assignment.item.project, choice, reasons, comment, idempotency_key)
+            body = _checked(assignment, answers, reasons, comment, spans, idempotency_key)
             digest = body.digest(assignment_id)
             earlier = _earlier(assignment, idempotency_key)
-            stored = _already_stored(assignment, earlier, idempotency_key, digest)
+            stored = _already_stored(assignment, earlier, idempotency_key, digest, replaces)
             if stored is not None:
                 return Submission(stored, created=False)
+            for standing in earlier:
+                if standing.live:
+                    standing.live = False
+                    standing.save(update_fields=["live"])
             _finish(assignment)
             judgment = Judgment(
                 idempotency_key=idempotency_key,
@@ -91,7 +101,7 @@ def submit(
                 seconds=_credible(assignment, seconds, source),
                 judged_at=judged_at or timezone.now(),
             )
-            _store(judgment, assignment, body)
+            _store(judgment, assignment, body, guideline_version)
             return Submission(judgment, created=True)
     except IntegrityError as error:
         stored = Judgment.objects.filter(idempotency_key=idempotency_key).first()
@@ -100,46 +110,57 @@ def submit(
         raise Conflict("This submission key was used for another item.", stored) from error
 
 
-@transaction.atomic
-def undo_last(*, project: Project, annotator: User) -> Assignment | None:
-    """Retract the annotator's latest answer and give the item back to them; None if there is none.
+def standing_answer(assignment: Assignment) -> Judgment | None:
+    """What this person answered last here, if that answer stands."""
+    if assignment.state != Assignment.State.DONE:
+        return None
+    return assignment.judgments.order_by("-pk").first()
 
-    The open item, if any, is put back into the queue: the person returns to it afterwards.
-    """
-    assigning.one_step_at_a_time(annotator)
-    latest = (
-        Judgment.objects.select_for_update(of=("self",))
-        .filter(annotator=annotator, item__project=project, live=True, source=Judgment.Source.BROWSER)
-        .order_by("-judged_at", "-pk")
+
+def last_answered(*, project: Project, annotator: User) -> Assignment | None:
+    """The assignment this person answered last, if its answer may still be changed."""
+    last = (
+        Assignment.objects.select_related("project", "item__prompt")
+        .filter(project=project, annotator=annotator, state=Assignment.State.DONE)
+        .order_by("-finished_at", "-pk")
         .first()
     )
-    if latest is None or latest.assignment is None or project.state == Project.State.CLOSED:
-        return None
-    for waiting in Assignment.objects.select_for_update().filter(
-        annotator=annotator, item__project=project, state=Assignment.State.OPEN
-    ):
-        assigning.release(waiting, state=Assignment.State.EXPIRED)
-    latest.live = False
-    latest.save(update_fields=["live"])
-    assignment = Assignment.objects.select_for_update().get(pk=latest.assignment.pk)
-    assignment.state = Assignment.State.OPEN
-    assignment.finished_at = None
-    assignment.lease_expires_at = assigning.lease_end(project)
-    assignment.save(update_fields=["state", "finished_at", "lease_expires_at"])
-    return assignment
+    return last if last is not None and assigning.may_reopen(last) else None
 
 
-def retracted_answer(assignment: Assignment) -> Judgment | None:
-    """The answer an undo took back, so that the form can show it again."""
-    return assignment.judgments.filter(live=False).order_by("-pk").first()
+def pairwise(project: Project, choice: str) -> list[Given]:
+    """The same choice under every criterion of a pairwise project."""
+    return [Given(criterion, choice=choice) for criterion in project.criterion_names]
 
 
-def _checked(project: Project, choice: str, reasons: Sequence[str], comment: str, key: str) -> _Body:
-    if choice not in Answer.Choice.values:
-        raise InvalidAnswer(
-            f"“{choice[:40]}” is not a choice; send one of {', '.join(Answer.Choice.values)}."
-        )
-    unknown = [reason for reason in reasons if reason not in project.reasons]
+def as_shown(judgment: Judgment) -> list[Given]:
+    """The stored answers as the annotator's own screen told them."""
+    order = judgment.display_order or []
+    return [to_display(given(answer), order) for answer in judgment.answers.all()]
+
+
+def given(answer: Answer) -> Given:
+    """A stored answer as a plain value."""
+    return Given(
+        answer.criterion,
+        answer.choice,
+        answer.strength,
+        None if answer.ranks is None else tuple(answer.ranks),
+        None if answer.ratings is None else tuple(answer.ratings),
+    )
+
+
+def _checked(
+    assignment: Assignment,
+    answers: Sequence[Given],
+    reasons: Sequence[str],
+    comment: str,
+    spans: Sequence[Mapping[str, Any]],
+    key: str,
+) -> _Body:
+    project, responses = assignment.project, len(assignment.display_order)
+    known = [*project.reasons, *(_reasons_once_given(assignment) if reasons or spans else ())]
+    unknown = [reason for reason in reasons if reason not in known]
     if unknown:
         raise InvalidAnswer(f"“{unknown[0][:60]}” is not one of this project's reasons.")
     if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
@@ -148,7 +169,18 @@ def _checked(project: Project, choice: str, reasons: Sequence[str], comment: str
     comment = comment.replace("\x00", "").encode("utf-8", "replace").decode().strip()
     if len(comment) > LONGEST_COMMENT:
         raise InvalidAnswer(f"The comment has {len(comment)} characters; shorten it to {LONGEST_COMMENT}.")
-    return _Body(choice=choice, reasons=tuple(dict.fromkeys(reasons)), comment=comment)
+    return _Body(
+        answers=checked(answers, project.question, responses),
+        reasons=tuple(dict.fromkeys(reasons)),
+        comment=comment,
+        spans=marked.checked(list(spans), responses, known),
+    )
+
+
+def _reasons_once_given(assignment: Assignment) -> list[str]:
+    """Reasons of the answer that stands: a reason taken out of the project since does not block an edit."""
+    standing = standing_answer(assignment)
+    return [] if standing is None else list(standing.reasons)
 
 
 def _earlier(assignment: Assignment, key: str) -> list[Judgment]:
@@ -157,27 +189,32 @@ def _earlier(assignment: Assignment, key: str) -> list[Judgment]:
 
 
 def _already_stored(
-    assignment: Assignment, earlier: Sequence[Judgment], key: str, digest: str
+    assignment: Assignment, earlier: Sequence[Judgment], key: str, digest: str, replaces: int | None
 ) -> Judgment | None:
     for judgment in earlier:
         if judgment.idempotency_key == key:
             if judgment.body_hash == digest and judgment.annotator_id == assignment.annotator_id:
                 return judgment
             raise Conflict("This answer was already sent, with other content.", judgment)
-    for judgment in earlier:
-        if judgment.live:
-            if judgment.body_hash == digest:
-                return judgment
-            raise Conflict("You already answered this item differently, perhaps in another tab.", judgment)
-    return None
+    if not earlier or assignment.state != Assignment.State.DONE:
+        return None
+    standing = earlier[-1]
+    if standing.body_hash == digest:
+        return standing
+    if standing.pk == replaces and assigning.may_reopen(assignment):
+        return None
+    raise Conflict("You already answered this item differently, perhaps in another tab.", standing)
 
 
 def _finish(assignment: Assignment) -> None:
-    if assignment.state != Assignment.State.OPEN:  # its slot went back when it expired or was skipped
-        assignment.surplus = not assigning.take_slot_if_free(assignment.item_id)
+    """An open or done assignment keeps its slot; the others gave theirs back."""
+    if assignment.state not in (Assignment.State.OPEN, Assignment.State.DONE) and not assignment.repeat:
+        assignment.surplus = not slots.take_slot_if_free(assignment.item_id)
     assignment.state = Assignment.State.DONE
+    assignment.shown_at = assignment.shown_at or timezone.now()
     assignment.finished_at = timezone.now()
-    assignment.save(update_fields=["state", "surplus", "finished_at"])
+    assignment.save(update_fields=["state", "surplus", "shown_at", "finished_at"])
+    Draft.objects.filter(assignment=assignment).delete()
 
 
 def _credible(assignment: Assignment, seconds: float | None, source: str) -> float | None:
@@ -188,14 +225,32 @@ def _credible(assignment: Assignment, seconds: float | None, source: str) -> flo
     return max(0.0, min(seconds, elapsed))
 
 
-def _store(judgment: Judgment, assignment: Assignment, body: _Body) -> None:
-    project = assignment.item.project
+def _store(judgment: Judgment, assignment: Assignment, body: _Body, guideline_version: int | None) -> None:
     judgment.assignment = assignment
     judgment.item = assignment.item
     judgment.annotator_id = assignment.annotator_id
     judgment.display_order = assignment.display_order
-    judgment.guideline = latest_guidelines(project)
+    judgment.guideline = _guideline_seen(assignment.project, guideline_version)
+    judgment.repeat = assignment.repeat
+    judgment.live = not assignment.repeat
     judgment.reasons = list(body.reasons)
     judgment.comment = body.comment
+    judgment.spans = body.spans
     judgment.save(force_insert=True)
-    Answer.objects.create(judgment=judgment, criterion=project.main_criterion, choice=body.choice)
+    Answer.objects.bulk_create(
+        Answer(
+            judgment=judgment,
+            criterion=answer.criterion,
+            choice=answer.choice,
+            strength=answer.strength,
+            ranks=None if answer.ranks is None else list(answer.ranks),
+            ratings=None if answer.ratings is None else list(answer.ratings),
+        )
+        for answer in body.answers
+    )
+
+
+def _guideline_seen(project: Project, version: int | None) -> Guideline | None:
+    """The version the page was shown with; without one, or with an invented one, the latest."""
+    seen = None if version is None else project.guidelines.filter(version=version).first()
+    return seen or latest_guidelines(project)

@@ -133,7 +133,7 @@ def _judge(
     judging.submit(
         assignment_id=assignment.pk,
         annotator=worker.user,
-        choice=given.choice,
+        answers=judging.pairwise(assignment.project, given.choice),
         comment=given.reason or "",
         seconds=given.seconds,
         idempotency_key=f"simulated-{assignment.pk}",

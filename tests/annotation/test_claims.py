@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotation.models.work import Assignment, Item, Judgment
-from annotation.services import assigning, judging
+from annotation.services import assigning, judging, slots
 from tests import factories
 from tests.annotation.working import answer, let_lease_run_out
 
@@ -105,7 +105,7 @@ def test_gold_comes_at_its_rate_and_each_at_most_once() -> None:
     project = factories.project(gold_rate=0.25, overlap=1)
     for _ in range(60):
         factories.pair_item(project)
-    gold = {factories.gold_item(project, slots_left=assigning.GOLD_SLOTS).pk for _ in range(36)}
+    gold = {factories.gold_item(project, slots_left=slots.GOLD_SLOTS).pk for _ in range(36)}
     person, rng = factories.user(), random.Random(7)
     got = []
     for _ in range(60):
@@ -123,7 +123,7 @@ def test_gold_comes_at_its_rate_and_each_at_most_once() -> None:
 def test_when_one_kind_has_run_out_the_other_is_given(rate: float) -> None:
     project = factories.project(gold_rate=rate)
     factories.pair_item(project)
-    factories.gold_item(project, slots_left=assigning.GOLD_SLOTS)
+    factories.gold_item(project, slots_left=slots.GOLD_SLOTS)
     person = factories.user()
     for _ in range(2):
         claimed = assigning.claim(project=project, annotator=person)
@@ -214,7 +214,7 @@ def test_a_late_answer_without_a_slot_is_kept_as_surplus() -> None:
     item.refresh_from_db()
     assert (late.state, late.surplus, item.slots_left) == ("done", True, 0)
     assert Judgment.objects.filter(item=item, live=True).count() == 2
-    assert assigning.wrong_slots(project) == []
+    assert slots.wrong_slots(project) == []
 
 
 @pytest.mark.django_db
@@ -250,14 +250,14 @@ def test_a_surplus_answer_taken_back_holds_a_slot_again_once_there_is_one() -> N
     again = assigning.claim(project=project, annotator=late.annotator)
     assert again is not None
     assert (again.pk, again.surplus) == (late.pk, False)
-    assert assigning.wrong_slots(project) == []
+    assert slots.wrong_slots(project) == []
 
 
 @pytest.mark.django_db
 def test_check_slots_finds_and_mends_a_wrong_count() -> None:
     project = factories.project(slug="harbour", overlap=3)
     right, wrong = factories.pair_item(project), factories.pair_item(project)
-    gold = factories.gold_item(project, slots_left=assigning.GOLD_SLOTS)
+    gold = factories.gold_item(project, slots_left=slots.GOLD_SLOTS)
     for item in (right, wrong, gold):
         factories.judgment(item, factories.user(), "a")
     assert _check_slots("harbour") == {"project": "harbour", "corrected": []}
@@ -267,7 +267,7 @@ def test_check_slots_finds_and_mends_a_wrong_count() -> None:
         _check_slots("harbour")
     assert _check_slots("harbour", "--fix") == {"project": "harbour", "corrected": [found]}
     assert _check_slots("harbour")["corrected"] == []
-    assert set(Item.objects.values_list("slots_left", flat=True)) == {2, assigning.GOLD_SLOTS - 1}
+    assert set(Item.objects.values_list("slots_left", flat=True)) == {2, slots.GOLD_SLOTS - 1}
 
 
 def _check_slots(*arguments: str) -> dict[str, object]:

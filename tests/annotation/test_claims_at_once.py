@@ -17,7 +17,7 @@ from accounts.models import User
 from annotation import selectors
 from annotation.models.project import Project
 from annotation.models.work import Assignment, Item, Judgment
-from annotation.services import assigning, judging
+from annotation.services import assigning, judging, slots
 from tests import factories
 from tests.annotation.crowds import at_once
 from tests.annotation.working import answer, let_lease_run_out
@@ -46,7 +46,7 @@ def test_two_hundred_people_at_once() -> None:
     assert most_held(project) == 3
     assert [more for pk, more in found if pk is None] == [False] * 80
     assert Assignment.objects.count() == 120
-    assert assigning.wrong_slots(project) == []
+    assert slots.wrong_slots(project) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -108,7 +108,7 @@ def test_two_tabs_of_one_person_get_one_item() -> None:
     found = at_once(lambda _: assigning.claim(project=project, annotator=person), range(32))
     assert len({claimed.pk for claimed in found if claimed}) == 1
     assert Assignment.objects.count() == 1
-    assert assigning.wrong_slots(project) == []
+    assert slots.wrong_slots(project) == []
 
 
 @pytest.mark.slow
@@ -118,7 +118,7 @@ def test_everything_at_once_neither_hangs_nor_miscounts() -> None:
     project = factories.project(overlap=4, gold_rate=0.2)
     for _ in range(12):
         factories.pair_item(project)
-    factories.gold_item(project, slots_left=assigning.GOLD_SLOTS)
+    factories.gold_item(project, slots_left=slots.GOLD_SLOTS)
     people = [factories.user() for _ in range(10)]
 
     def work(number: int) -> None:
@@ -139,7 +139,7 @@ def test_everything_at_once_neither_hangs_nor_miscounts() -> None:
                     answer(claimed, rng.choice(["a", "b"]), key=f"{number}-{step}")
 
     at_once(work, range(12), threads=12)
-    assert assigning.wrong_slots(project) == []
+    assert slots.wrong_slots(project) == []
     assert most_held(project) <= 4
 
 
@@ -213,7 +213,7 @@ def _import_a_vote(project: Project, voter: int) -> None:
 
 
 def _check(project: Project, people: list[User], overlap: int) -> None:
-    assert assigning.wrong_slots(project) == []
+    assert slots.wrong_slots(project) == []
     assert most_held(project) <= overlap
     live = Judgment.objects.filter(item__project=project, live=True)
     twice = live.values("item", "annotator").annotate(n=Count("pk")).filter(n__gt=1)

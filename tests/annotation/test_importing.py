@@ -9,7 +9,7 @@ from accounts.models import User
 from annotation.models.content import Response
 from annotation.models.quality import GoldAnswer
 from annotation.models.work import Answer, Item, Judgment
-from annotation.services import assigning, import_staging, items
+from annotation.services import assigning, import_staging, items, slots
 from tests import factories
 from tests.annotation.import_rows import bring, everything, row
 
@@ -74,8 +74,8 @@ def test_a_gold_line_is_shown_to_everybody_and_keeps_its_reason() -> None:
     bring(project, row(1, gold={"choice": "b", "reason": "The first is false."}))
     gold = GoldAnswer.objects.get()
     assert (gold.choice, gold.reason, gold.item.origin) == ("b", "The first is false.", "gold")
-    assert gold.item.slots_left == assigning.GOLD_SLOTS
-    assert assigning.wrong_slots(project) == []
+    assert gold.item.slots_left == slots.GOLD_SLOTS
+    assert slots.wrong_slots(project) == []
 
 
 def test_annotators_cannot_sign_in() -> None:
@@ -115,7 +115,7 @@ def test_votes_take_slots_and_never_more_than_there_are() -> None:
     bring(project, row(1), row(2, ("w1", "a")), row(3, *((f"w{n}", "a") for n in range(5))))
     slots = dict(Item.objects.values_list("external_id", "slots_left"))
     assert slots == {"q1": 3, "q2": 2, "q3": 0}
-    assert assigning.wrong_slots(project) == []
+    assert slots.wrong_slots(project) == []
 
 
 def test_a_slot_given_back_does_not_open_an_item_that_votes_have_filled() -> None:
@@ -126,7 +126,7 @@ def test_a_slot_given_back_does_not_open_an_item_that_votes_have_filled() -> Non
     assert held is not None
     assigning.skip(assignment_id=held.pk, annotator=person)
     assert Item.objects.get().slots_left == 0
-    assert assigning.wrong_slots(project) == []
+    assert slots.wrong_slots(project) == []
 
 
 @pytest.mark.parametrize(("count", "pairs"), [(2, 1), (3, 3), (8, 28), (9, 0)])
@@ -221,7 +221,7 @@ def test_new_votes_on_a_known_item_are_added() -> None:
     report = bring(project, row(1, ("w1", "a"), ("w2", "b")))
     assert (report.added["items"], report.added["votes"], report.added["annotators"]) == (0, 1, 1)
     assert Item.objects.get().slots_left == 1
-    assert assigning.wrong_slots(project) == []
+    assert slots.wrong_slots(project) == []
 
 
 def test_rows_in_another_order_are_the_same_rows() -> None:

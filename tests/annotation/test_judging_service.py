@@ -7,7 +7,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from annotation.models.work import Answer, Assignment, Judgment
-from annotation.services import assigning, judging
+from annotation.services import assigning, judging, slots
 from tests import factories
 from tests.annotation.crowds import at_once
 
@@ -63,7 +63,7 @@ def test_one_submission_200_times_at_once_is_one_judgment() -> None:
     assert len({submission.judgment.pk for submission in found}) == 1
     assert sum(submission.created for submission in found) == 1
     assert (Judgment.objects.count(), Answer.objects.count()) == (1, 1)
-    assert assigning.wrong_slots(mine.item.project) == []
+    assert slots.wrong_slots(mine.item.project) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -174,7 +174,7 @@ def test_an_answer_to_a_skipped_item_counts_after_all() -> None:
     assert send(mine).created
     mine.refresh_from_db()
     assert (mine.state, mine.surplus) == ("done", False)
-    assert assigning.wrong_slots(mine.item.project) == []
+    assert slots.wrong_slots(mine.item.project) == []
 
 
 # --- undo ------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def test_an_undone_answer_is_superseded_by_the_next() -> None:
         (False, None), (False, first), (True, second)
     ]  # fmt: skip
     assert third.live
-    assert assigning.wrong_slots(mine.item.project) == []
+    assert slots.wrong_slots(mine.item.project) == []
 
 
 @pytest.mark.django_db
@@ -211,7 +211,7 @@ def test_undo_returns_to_the_open_item_afterwards() -> None:
     assert assigning.claim(project=project, annotator=person) == mine
     send(mine, "b", key="k2")
     assert assigning.claim(project=project, annotator=person) == waiting
-    assert assigning.wrong_slots(project) == []
+    assert slots.wrong_slots(project) == []
 
 
 @pytest.mark.django_db
@@ -244,7 +244,7 @@ def test_undo_pressed_many_times_at_once_goes_back_one_answer_at_a_time() -> Non
     send(mine)
     at_once(lambda _: judging.undo_last(project=project, annotator=person), range(8))
     assert [judgment.live for judgment in Judgment.objects.all()] == [False]
-    assert assigning.wrong_slots(project) == []
+    assert slots.wrong_slots(project) == []
 
 
 # --- append-only -----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from accounts.models import Membership
 from annotation.models.project import Project
 from annotation.models.quality import GoldAnswer
-from annotation.services import assigning, sample
+from annotation.services import sample, slots
 from tests import factories
 from tests.annotation.import_rows import everything
 
@@ -23,7 +23,7 @@ def test_the_sample_is_loaded_once() -> None:
     assert project.prompts.count() >= 60
     assert Membership.objects.get(project=project).user == manager
     assert project.guidelines.count() == 1
-    assert assigning.wrong_slots(project) == []
+    assert slots.wrong_slots(project) == []
     before = everything()
     again, created = sample.load_sample(manager=manager)
     assert (again, created) == (project, False)
@@ -41,7 +41,7 @@ def test_its_gold_prefers_the_better_answer_and_says_why() -> None:
         )
         assert (gold.choice == "a") == (first > second)
         assert gold.reason
-        assert (gold.item.origin, gold.item.slots_left) == ("gold", assigning.GOLD_SLOTS)
+        assert (gold.item.origin, gold.item.slots_left) == ("gold", slots.GOLD_SLOTS)
     assert {gold.choice for gold in answers} == {"a", "b"}
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from accounts.models import Membership, User
 from annotation.models.project import Project
 from annotation.models.work import Answer, Item, Judgment
-from annotation.services import assigning, simulating
+from annotation.services import simulating, slots
 from tests import factories
 from tests.annotation.import_rows import bring, row
 
@@ -49,7 +49,7 @@ def test_exactly_as_many_judgments_as_asked_for_by_marked_people() -> None:
     }
     assert all(user.display_name.startswith("Simulated ") for user in people)
     assert Membership.objects.filter(project=project, role="annotator").count() == 6
-    assert assigning.wrong_slots(project) == []
+    assert slots.wrong_slots(project) == []
 
 
 def test_the_same_seed_gives_the_same_answers() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from annotation.management.base import LaurelCommand, Refusal, project_named
-from annotation.services import assigning
+from annotation.services import slots
 
 
 class Command(LaurelCommand):
@@ -19,10 +19,10 @@ class Command(LaurelCommand):
         target = project_named(project)
         wrong = [
             {"item": pk, "slots_left": stored, "expected": recounted}
-            for pk, stored, recounted in assigning.wrong_slots(target)
+            for pk, stored, recounted in slots.wrong_slots(target)
         ]
         if wrong and not fix:
             raise Refusal(f"{len(wrong)} items have a wrong count; run again with --fix.", wrong=wrong)
-        assigning.recount_slots([row["item"] for row in wrong])
+        slots.recount_slots([row["item"] for row in wrong])
         self.say(f"{target.slug}: {len(wrong)} counts corrected." if wrong else f"{target.slug}: all right.")
         return {"project": target.slug, "corrected": wrong}

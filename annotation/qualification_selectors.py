@@ -1,0 +1,27 @@
+"""Who may work in a project that asks for a qualification first."""
+
+from accounts.models import Membership, Role, User
+from annotation.models.learning import Attempt, Exercise, Waiver
+from annotation.models.project import Project
+
+
+def may_work(project: Project, annotator: User) -> bool:
+    """Whether this person may be given items: no qualification is asked, or they passed, or need none.
+
+    Reviewers and managers need none, and simulated annotators none either.
+    """
+    if not project.qualification_required or annotator.is_superuser:
+        return True
+    if annotator.origin != User.Origin.PERSON:
+        return True
+    others = Membership.objects.filter(user=annotator, project=project).exclude(role=Role.ANNOTATOR)
+    return (
+        Attempt.objects.filter(
+            exercise__project=project,
+            exercise__kind=Exercise.Kind.QUALIFICATION,
+            annotator=annotator,
+            passed=True,
+        ).exists()
+        or Waiver.objects.filter(project=project, annotator=annotator).exists()
+        or others.exists()
+    )
