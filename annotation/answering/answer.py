@@ -37,8 +37,8 @@ class Question:
 class Answer:
     """One criterion's answer; exactly one of choice, ranks and ratings is given.
 
-    strength: 1 to 3 on the chosen side, or None. ranks: 1 is best, equal ranks tie, dense or not. ratings: 1 to
-    the question's points. Ranks and ratings have one entry per response, in the order the answer is told in.
+    strength: 1 to 3 on the chosen side, or None. ranks: 1 is best, equal ranks tie, dense or not. ratings: 1
+    to the question's points. Ranks and ratings have one entry per response, in the order the answer is told in.
     """
 
     criterion: str
@@ -147,7 +147,7 @@ def _checked_ratings(answer: Answer, question: Question, responses: int) -> Answ
 
 
 def _reordered(answer: Answer, order: Sequence[int]) -> Answer:
-    """Entry k of the new answer is entry order[k] of the old; the sides of a pair change when it is (1, 0)."""
+    """Entry k of the new answer is entry order[k] of the old; a pair's sides change when that is (1, 0)."""
     swapped = list(order) == [1, 0]
     return Answer(
         criterion=answer.criterion,
