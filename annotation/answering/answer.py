@@ -38,7 +38,7 @@ class Answer:
     """One criterion's answer; exactly one of choice, ranks and ratings is given.
 
     strength: 1 to 3 on the chosen side, or None. ranks: 1 is best, equal ranks tie, dense or not. ratings: 1
-    to the question's points. Ranks and ratings have one entry per response, in the order the answer is told in.
+    to the question's points. Ranks and ratings have one entry per response, in the order it is told in.
     """
 
     criterion: str
