@@ -137,6 +137,10 @@ def taken_back() -> Iterator[None]:
 
 @pytest.fixture
 def world(db: None) -> World:
+    return make_world()
+
+
+def make_world() -> World:
     """Each of the two projects has one of everything a route can name."""
     cast = make_cast()
     items = {}
