@@ -1,11 +1,12 @@
 from django.urls import path
 
-from annotation.views import annotate, data, home, monitor
+from annotation.views import annotate, data, drafts, home, monitor
 
 app_name = "annotation"
 urlpatterns = [
     path("", home.home, name="home"),
     path("p/<slug:slug>/judge/", annotate.judge, name="judge"),
+    path("p/<slug:slug>/judge/draft/", drafts.draft, name="draft"),
     path("p/<slug:slug>/judge/skip/", annotate.skip, name="skip"),
     path("p/<slug:slug>/judge/flag/", annotate.flag, name="flag"),
     path("p/<slug:slug>/judge/undo/", annotate.undo, name="undo"),

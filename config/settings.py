@@ -214,7 +214,7 @@ _HASHED = LAUREL_ENV != "test" and not DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "config.static.HashedStorage"
         if _HASHED
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },

@@ -59,6 +59,7 @@ ROUTES = [
     Route(P + "people/<int:user_id>/remove/", MANAGERS, NO, 302),
     Route(P + "people/invitations/<int:invitation_id>/revoke/", MANAGERS, NO, 302),
     Route(P + "judge/", JUDGES, 200, 404),  # 404: a POST that names none of one's own assignments
+    Route(P + "judge/draft/", JUDGES, NO, 404),
     Route(P + "judge/skip/", JUDGES, NO, 404),
     Route(P + "judge/flag/", JUDGES, NO, 404),
     Route(P + "judge/undo/", JUDGES, NO, 302),
