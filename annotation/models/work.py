@@ -38,6 +38,7 @@ class Item(models.Model):
     priority = models.IntegerField(default=0)  # higher first; the selection sets it
     shuffle = models.FloatField()  # random order within a priority, drawn once
     slots_left = models.SmallIntegerField()
+    retired_at = models.DateTimeField(null=True, blank=True)  # gold: handed out no more, counts no more
     metadata = models.JSONField(default=dict)
     responses = models.ManyToManyField(Response, through="ItemResponse", related_name="items")
     created_at = models.DateTimeField(auto_now_add=True)

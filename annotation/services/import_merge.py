@@ -145,9 +145,9 @@ _MERGE = {
     """,
     "judgments": """
         INSERT INTO annotation_judgment (item_id, annotator_id, idempotency_key, body_hash, source, live,
-                                         reasons, comment, seconds, judged_at, created_at)
+                                         repeat, reasons, spans, comment, seconds, judged_at, created_at)
         SELECT DISTINCT ON (s.idempotency_key) i.id, u.id, s.idempotency_key, s.body_hash, 'imported', true,
-               '{}', s.comment, s.seconds, coalesce(s.at, now()), now()
+               false, '{}', '[]'::jsonb, s.comment, s.seconds, coalesce(s.at, now()), now()
         FROM stage_judgment s
         JOIN annotation_item i ON i.project_id = %(project)s AND i.key = s.item_key
         JOIN accounts_user u ON u.username = s.username

@@ -59,9 +59,9 @@ _OPEN_TO = f"""
     WHERE i.project_id = %(project)s AND i.slots_left > 0 AND {_NEW_TO_THEM} LIMIT 1
 """  # noqa: S608
 
-# A slot is held by an open or done assignment that is not surplus, and by each imported vote.
+# A slot is held by an open or done assignment that is not surplus, and by each imported vote. Retired: none.
 _FREE_SLOTS = f"""
-    greatest(0, CASE WHEN i.is_gold THEN {GOLD_SLOTS} ELSE p.overlap END
+    greatest(0, CASE WHEN i.retired_at IS NOT NULL THEN 0 WHEN i.is_gold THEN {GOLD_SLOTS} ELSE p.overlap END
         - (SELECT count(*) FROM annotation_assignment s
            WHERE s.item_id = i.id AND s.state IN ('open', 'done') AND NOT s.surplus)
         - (SELECT count(*) FROM annotation_judgment j
