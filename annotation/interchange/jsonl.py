@@ -1,7 +1,7 @@
 """JSON Lines, the import format: one item per line, UTF-8, plain or gzip."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -74,7 +74,7 @@ def encode_item(item: ItemRecord) -> bytes:
             "responses": [_response(response) for response in item.responses],
             "kind": item.kind,
             "metadata": dict(item.metadata),
-            "gold": None if item.gold is None else _answer(item.gold),
+            "gold": _gold(item.gold),
             "votes": [_vote(vote) for vote in item.votes],
         }
     )
@@ -97,6 +97,11 @@ def _response(response: ResponseRecord) -> dict[str, Any]:
             "metadata": dict(response.metadata),
         }
     )
+
+
+def _gold(gold: Sequence[GoldRecord]) -> dict[str, Any] | list[dict[str, Any]]:
+    answers = [_answer(one) for one in gold]
+    return answers[0] if len(answers) == 1 else answers
 
 
 def _answer(answer: GoldRecord | VoteRecord) -> dict[str, Any]:

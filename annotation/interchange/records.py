@@ -71,13 +71,19 @@ class VoteRecord:
 
 @dataclass(frozen=True, slots=True)
 class GoldRecord:
-    """The expert's answer, shaped like a vote without a voter."""
+    """The expert's answer, shaped like a vote without a voter; an item has one for each criterion, or one
+    with the ratings of all."""
 
     criterion: str = DEFAULT_CRITERION
     choice: Choice | None = None
     ranks: tuple[int, ...] | None = None
     ratings: Mapping[str, tuple[float, ...]] | None = None
     reason: str | None = None
+
+    @property
+    def criteria(self) -> tuple[str, ...]:
+        """Every criterion this answers."""
+        return (self.criterion,) if self.ratings is None else tuple(self.ratings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,7 @@ class ItemRecord:
     id: str | None = None
     kind: Kind | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    gold: GoldRecord | None = None
+    gold: tuple[GoldRecord, ...] = ()
     votes: tuple[VoteRecord, ...] = ()
     line: int = field(default=0, compare=False)
 

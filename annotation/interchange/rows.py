@@ -63,7 +63,7 @@ def item_from_row(row: object, *, line: int, kind: Kind | None = None) -> ItemRe
         id=optional(fields, "id", "", as_id),
         kind=stated,
         metadata=optional(fields, "metadata", "", as_metadata) or {},
-        gold=gold,
+        gold=gold or (),
         votes=votes or (),
         line=line,
     )
@@ -156,8 +156,18 @@ def _vote(value: object, where: str, count: int, kind: Kind | None) -> VoteRecor
     )
 
 
-def _gold(value: object, where: str, count: int, kind: Kind | None) -> GoldRecord:
-    return _answer(as_object(value, where, _GOLD_KEYS), where, count, kind)
+def _gold(value: object, where: str, count: int, kind: Kind | None) -> tuple[GoldRecord, ...]:
+    """One object, or a list of them with a criterion each."""
+    if not isinstance(value, list):
+        return (_answer(as_object(value, where, _GOLD_KEYS), where, count, kind),)
+    found: list[GoldRecord] = []
+    for index, element in enumerate(value):
+        at = f"{where}[{index}]"
+        found.append(_answer(as_object(element, at, _GOLD_KEYS), at, count, kind))
+        for criterion in found[-1].criteria:
+            if any(criterion in earlier.criteria for earlier in found[:-1]):
+                raise RowFaultError(f"{at} answers {shown(criterion)} again: keep one answer per criterion")
+    return tuple(found)
 
 
 def _answer(fields: Mapping[str, Any], where: str, count: int, kind: Kind | None) -> GoldRecord:

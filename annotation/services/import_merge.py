@@ -17,7 +17,9 @@ _STAGING = """
     CREATE TEMP TABLE stage_response (line int, prompt_key text, key text, external_id text, text text,
         model text, metadata jsonb) ON COMMIT DROP;
     CREATE TEMP TABLE stage_item (line int, key text, prompt_key text, external_id text, response_keys text[],
-        response_set text, metadata jsonb, gold_choice text, gold_reason text) ON COMMIT DROP;
+        response_set text, metadata jsonb, gold text) ON COMMIT DROP;
+    CREATE TEMP TABLE stage_gold (line int, item_key text, criterion text, choice text, ranks int[],
+        ratings int[], reason text) ON COMMIT DROP;
     CREATE TEMP TABLE stage_judgment (ref int, line int, item_key text, username text, display_name text,
         idempotency_key text, body_hash text, comment text, seconds float8, at timestamptz) ON COMMIT DROP;
     CREATE TEMP TABLE stage_answer (ref int, line int, criterion text, choice text, strength int, ranks int[],
@@ -61,8 +63,8 @@ _CONFLICTS = (
                i.key AS known_key, i.external_id AS known_id
         FROM stage_item s
         LEFT JOIN annotation_item i ON i.project_id = %(project)s AND i.response_set = s.response_set
-             AND i.is_gold = (s.gold_choice IS NOT NULL)
-        WINDOW w AS (PARTITION BY s.response_set, s.gold_choice IS NOT NULL ORDER BY s.line)
+             AND i.is_gold = (s.gold IS NOT NULL)
+        WINDOW w AS (PARTITION BY s.response_set, s.gold IS NOT NULL ORDER BY s.line)
     )
     SELECT line, CASE WHEN known_id = '' THEN
                'the same responses are already an item without an id of its own: leave this line out'
@@ -82,16 +84,25 @@ _CONFLICTS = (
     WHERE s.body_hash <> coalesce(j.body_hash, s.first_hash)
     """,
     """
-    SELECT s.line, CASE WHEN coalesce(g.choice, CASE WHEN i.id IS NULL THEN s.first_choice END) IS NULL THEN
+    WITH known AS (
+        SELECT i.key, true AS known, g.gold FROM annotation_item i LEFT JOIN (
+            SELECT a.item_id, string_agg(
+                a.criterion || ':' || a.choice || ':' || coalesce(a.ranks::text, '') || ':'
+                || coalesce(a.ratings::text, ''), E'\n' ORDER BY a.criterion COLLATE "C") AS gold
+            FROM annotation_goldanswer a JOIN annotation_item gi ON gi.id = a.item_id
+            WHERE gi.project_id = %(project)s GROUP BY a.item_id
+        ) g ON g.item_id = i.id
+        WHERE i.project_id = %(project)s AND i.key IN (SELECT key FROM stage_item)
+    )
+    SELECT s.line, CASE WHEN coalesce(k.gold, CASE WHEN k.known IS NULL THEN s.first_gold END) IS NULL THEN
                'this item already stands without a gold answer: give the gold one its own id'
-           WHEN s.gold_choice IS NULL THEN
+           WHEN s.gold IS NULL THEN
                'this item already stands with a gold answer: give the one without its own id'
            ELSE 'this item already has another gold answer: gold is never overwritten' END
-    FROM (SELECT *, first_value(gold_choice) OVER (PARTITION BY key ORDER BY line) AS first_choice
+    FROM (SELECT *, first_value(gold) OVER (PARTITION BY key ORDER BY line) AS first_gold
           FROM stage_item) s
-    LEFT JOIN annotation_item i ON i.project_id = %(project)s AND i.key = s.key
-    LEFT JOIN annotation_goldanswer g ON g.item_id = i.id
-    WHERE s.gold_choice IS DISTINCT FROM (CASE WHEN i.id IS NULL THEN s.first_choice ELSE g.choice END)
+    LEFT JOIN known k ON k.key = s.key
+    WHERE s.gold IS DISTINCT FROM (CASE WHEN k.known IS NULL THEN s.first_gold ELSE k.gold END)
     """,
 )
 
@@ -113,8 +124,8 @@ _MERGE = {
         INSERT INTO annotation_item (project_id, prompt_id, key, response_set, external_id, origin, priority,
                                      shuffle, slots_left, metadata, created_at)
         SELECT DISTINCT ON (s.key) %(project)s, p.id, s.key, s.response_set, s.external_id,
-               CASE WHEN s.gold_choice IS NULL THEN 'imported' ELSE 'gold' END, 0, random(),
-               CASE WHEN s.gold_choice IS NULL THEN %(overlap)s ELSE %(gold_slots)s END, s.metadata, now()
+               CASE WHEN s.gold IS NULL THEN 'imported' ELSE 'gold' END, 0, random(),
+               CASE WHEN s.gold IS NULL THEN %(overlap)s ELSE %(gold_slots)s END, s.metadata, now()
         FROM stage_item s JOIN annotation_prompt p ON p.project_id = %(project)s AND p.key = s.prompt_key
         ORDER BY s.key, s.line
         ON CONFLICT DO NOTHING
@@ -129,11 +140,16 @@ _MERGE = {
         ON CONFLICT (item_id, position) DO NOTHING
     """,
     "gold": """
-        INSERT INTO annotation_goldanswer (item_id, criterion, choice, reason, source, created_at)
-        SELECT DISTINCT ON (i.id) i.id, %(main)s, s.gold_choice, s.gold_reason, 'imported', now()
-        FROM stage_item s JOIN annotation_item i ON i.project_id = %(project)s AND i.key = s.key
-        WHERE s.gold_choice IS NOT NULL ORDER BY i.id, s.line
-        ON CONFLICT (item_id, criterion) DO NOTHING
+        WITH fresh AS (
+            INSERT INTO annotation_goldanswer (item_id, criterion, choice, ranks, ratings, reason, source,
+                                               created_at)
+            SELECT DISTINCT ON (i.id, s.criterion) i.id, s.criterion, s.choice, s.ranks, s.ratings, s.reason,
+                   'imported', now()
+            FROM stage_gold s JOIN annotation_item i ON i.project_id = %(project)s AND i.key = s.item_key
+            ORDER BY i.id, s.criterion, s.line
+            ON CONFLICT (item_id, criterion) DO NOTHING
+            RETURNING item_id
+        ) SELECT count(DISTINCT item_id) FROM fresh
     """,
     "annotators": """
         INSERT INTO accounts_user (username, password, display_name, origin, is_active, is_staff,
@@ -172,8 +188,8 @@ def create_staging(cursor: CursorWrapper) -> None:
 def drop_staging(cursor: CursorWrapper) -> None:
     """Before the transaction's end, so that a second import may follow in the same one."""
     cursor.execute(
-        "DROP TABLE IF EXISTS stage_line, stage_prompt, stage_response, stage_item, stage_judgment, "
-        "stage_answer, stage_bad, stage_used, merged"
+        "DROP TABLE IF EXISTS stage_line, stage_prompt, stage_response, stage_item, stage_gold, "
+        "stage_judgment, stage_answer, stage_bad, stage_used, merged"
     )
 
 
@@ -184,7 +200,9 @@ def set_conflicts_aside(
 
     How many there were, and (line, message) of the first `most`.
     """
-    cursor.execute("ANALYZE stage_prompt, stage_response, stage_item, stage_judgment, stage_answer")
+    cursor.execute(
+        "ANALYZE stage_prompt, stage_response, stage_item, stage_gold, stage_judgment, stage_answer"
+    )
     for query in _CONFLICTS:
         cursor.execute(f"INSERT INTO stage_bad {query}", {"project": project_id})
         if cursor.rowcount:
@@ -202,7 +220,7 @@ def set_conflicts_aside(
 
 def _drop_bad_lines(cursor: CursorWrapper) -> None:
     cursor.execute("ANALYZE stage_bad")
-    for table in ("stage_line", "stage_item", "stage_judgment", "stage_answer"):
+    for table in ("stage_line", "stage_item", "stage_gold", "stage_judgment", "stage_answer"):
         cursor.execute(f"DELETE FROM {table} WHERE line IN (SELECT line FROM stage_bad)")  # noqa: S608  our own names
 
 
@@ -226,7 +244,6 @@ def merge(cursor: CursorWrapper, project: Project) -> dict[str, int]:
         "project": project.pk,
         "overlap": project.overlap,
         "gold_slots": GOLD_SLOTS,
-        "main": project.main_criterion,
     }
     added = {}
     cursor.execute(  # in the order in which everybody locks items
@@ -236,7 +253,7 @@ def merge(cursor: CursorWrapper, project: Project) -> dict[str, int]:
     )
     for name in ("prompts", "responses", "items", "item_responses", "gold", "annotators"):
         cursor.execute(_MERGE[name], values)
-        added[name] = cursor.rowcount
+        added[name] = cursor.fetchone()[0] if name == "gold" else cursor.rowcount
     cursor.execute(
         "CREATE TEMP TABLE merged (id bigint, idempotency_key text, item_id bigint) ON COMMIT DROP"
     )

@@ -4,12 +4,16 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
+from annotation.answering.answer import MOST, Answer, InvalidAnswer
+from annotation.answering.expert import checked_expert
 from annotation.interchange.records import (
+    DEFAULT_CRITERION,
+    GoldRecord,
     ItemRecord,
     VoteRecord,
     item_key,
@@ -20,7 +24,6 @@ from annotation.interchange.records import (
 from annotation.models.project import Project
 
 MOST_PAIRED = 8  # a prompt with more responses is not paired out at once: the selection chooses its pairs
-MOST_RESPONSES = 1_000  # on one item: its places, ranks and ratings are small whole numbers
 HIGHEST_RATING = 32_767
 MOST_REMEMBERED = 100_000  # keys of prompts and responses that are not staged twice
 
@@ -30,8 +33,9 @@ COLUMNS = {
     "stage_response": ("line", "prompt_key", "key", "external_id", "text", "model", "metadata"),
     "stage_item": (
         "line", "key", "prompt_key", "external_id", "response_keys", "response_set", "metadata",
-        "gold_choice", "gold_reason",
+        "gold",
     ),
+    "stage_gold": ("line", "item_key", "criterion", "choice", "ranks", "ratings", "reason"),
     "stage_judgment": (
         "ref", "line", "item_key", "username", "display_name", "idempotency_key", "body_hash", "comment",
         "seconds", "at",
@@ -57,8 +61,10 @@ def work_items(project: Project, record: ItemRecord) -> list[ItemRecord]:
         )
     for vote in record.votes:
         _check_vote(project, vote)
+    if record.gold and (kind != Project.Kind.PAIRWISE or len(record.responses) == 2):
+        expert_answers(project, record)
     if kind != Project.Kind.PAIRWISE:
-        _check_unpaired(record)
+        _check_unpaired(kind, record)
         return [record]
     if len(record.responses) == 2:
         return [record]
@@ -92,13 +98,39 @@ def _check_vote(project: Project, vote: VoteRecord) -> None:
             )
 
 
-def _check_unpaired(record: ItemRecord) -> None:
-    if record.gold is not None:
-        raise UnfitRow("gold answers are kept for pairs only: leave gold out of rankings and ratings")
-    if len(record.responses) > MOST_RESPONSES:
+def _check_unpaired(kind: str, record: ItemRecord) -> None:
+    if len(record.responses) > MOST[kind]:
         raise UnfitRow(
-            f"{len(record.responses):,} responses on one item: split it, at most {MOST_RESPONSES:,} fit"
+            f"{len(record.responses):,} responses on one item: split it, a {kind} shows at most {MOST[kind]}"
         )
+
+
+def expert_answers(project: Project, record: ItemRecord) -> list[tuple[Answer, str]]:
+    """The gold answers of a line with their reasons, one per criterion. Raises `UnfitRow`."""
+    given: list[Answer] = []
+    reasons: dict[str, str] = {}
+    for gold in record.gold:
+        for name, answer in _gold_answers(project, gold):
+            given.append(answer)
+            reasons[name] = gold.reason or ""
+    try:
+        checked = checked_expert(given, project.question, len(record.responses))
+    except InvalidAnswer as error:
+        raise UnfitRow(f"gold: {error}") from error
+    return [(answer, reasons[answer.criterion]) for answer in checked]
+
+
+def _gold_answers(project: Project, gold: GoldRecord) -> Iterator[tuple[str, Answer]]:
+    """A gold answer that names no criterion is about “overall” if the project has that, else the main one."""
+    if gold.ratings is None:
+        unnamed = gold.criterion == DEFAULT_CRITERION and DEFAULT_CRITERION not in project.criterion_names
+        name = project.main_criterion if unnamed else gold.criterion
+        yield name, Answer(name, choice=gold.choice or "", ranks=gold.ranks)
+        return
+    for name, values in gold.ratings.items():
+        if any(value != int(value) for value in values):
+            raise UnfitRow(f"gold: ratings must be whole numbers, got {list(values)}")
+        yield name, Answer(name, ratings=tuple(int(value) for value in values))
 
 
 class Staging:
@@ -159,12 +191,17 @@ class Staging:
     def _add_item(self, item: ItemRecord, of_prompt: str) -> None:
         keys = list(response_keys(item))
         key = item_key(item)
-        gold = item.gold
+        gold = expert_answers(self.project, item) if item.gold else []
         metadata = _json(item.metadata)
         self.weight += len(metadata)
         self.rows["stage_item"].append(
             (item.line, key, of_prompt, item.id or "", keys, response_set(keys), metadata,
-             gold.choice if gold else None, (gold.reason or "") if gold else None)
+             gold_text([answer for answer, _ in gold]))
+        )  # fmt: skip
+        self.rows["stage_gold"].extend(
+            (item.line, key, answer.criterion, answer.choice, _listed(answer.ranks), _listed(answer.ratings),
+             reason)
+            for answer, reason in gold
         )  # fmt: skip
         by_annotator: dict[str, list[VoteRecord]] = {}
         for vote in item.votes:
@@ -193,6 +230,15 @@ def response_set(keys: Sequence[str]) -> str:
     return _digest(sorted(keys))
 
 
+def gold_text(answers: Sequence[Answer]) -> str | None:
+    """The answers as `import_merge` tells stored ones, to compare the two; None for none."""
+    lines = [
+        f"{answer.criterion}:{answer.choice}:{_array(answer.ranks)}:{_array(answer.ratings)}"
+        for answer in sorted(answers, key=lambda answer: answer.criterion)
+    ]
+    return "\n".join(lines) or None
+
+
 def imported_username(project: Project, annotator: str) -> str:
     """The account name of somebody known only from a file: one per project and name, at most 150 long."""
     plain = f"{project.slug}/{annotator}"
@@ -205,6 +251,15 @@ def _answers(vote: VoteRecord) -> list[tuple[Any, ...]]:
         ranks = None if vote.ranks is None else list(vote.ranks)
         return [(vote.criterion, vote.choice or "", vote.strength, ranks, None)]
     return [(name, "", None, None, [int(value) for value in values]) for name, values in vote.ratings.items()]
+
+
+def _listed(numbers: tuple[int, ...] | None) -> list[int] | None:
+    return None if numbers is None else list(numbers)
+
+
+def _array(numbers: tuple[int, ...] | None) -> str:
+    """As PostgreSQL prints an array."""
+    return "" if numbers is None else f"{{{','.join(map(str, numbers))}}}"
 
 
 def _json(value: Any) -> str:

@@ -3,15 +3,16 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import audit
-from annotation.interchange.records import Message, prompt_json
+from annotation.interchange.records import Kind, Message, prompt_json
 from annotation.interchange.snapshot import MANIFEST, write_snapshot
 from annotation.interchange.snapshot_rows import Origin, PreferenceRow, ResponseRow
 from annotation.models.content import Response
@@ -27,7 +28,7 @@ _ORIGINS: dict[str, Origin] = {"imported": "imported", "random": "audit", "selec
 
 
 class NothingToSnapshot(ValueError):
-    """No pair of the project carries a vote; the message says what to do."""
+    """No pair of responses carries a vote; the message says what to do."""
 
 
 @transaction.atomic
@@ -37,12 +38,8 @@ def create(*, project: Project, actor: User | None = None) -> DatasetSnapshot:
     Raises `NothingToSnapshot`. The row exists only if the folder is whole.
     """
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # two snapshots take turns
-    if project.kind != Project.Kind.PAIRWISE:
-        raise NothingToSnapshot(
-            f"Snapshots hold pairwise projects; {project.slug} is a {project.kind} project."
-        )
     if aggregating.rebuild(project=project) == 0:
-        raise NothingToSnapshot(f"{project.slug} has no judgments yet: judge or import some, then try again.")
+        raise NothingToSnapshot(_nothing(project))
     number = (project.snapshots.aggregate(last=Max("number"))["last"] or 0) + 1
     folder = _free_folder(project, number)
     guideline = latest_guidelines(project)
@@ -51,7 +48,7 @@ def create(*, project: Project, actor: User | None = None) -> DatasetSnapshot:
         responses=_responses(project),
         preferences=_preferences(project),
         project=project.slug,
-        kind="pairwise",
+        kind=cast(Kind, project.kind),
         criteria=project.criterion_names,
         created_at=timezone.now(),
         split_seed=SPLIT_SEED,
@@ -104,7 +101,7 @@ def _preferences(project: Project) -> Iterator[PreferenceRow]:
     rows = SoftLabel.objects.filter(project=project).select_related("item").order_by("pk")
     for row in rows.iterator(chunk_size=2_000):
         yield PreferenceRow(
-            pair_id=str(row.item_id),
+            pair_id=_pair_id(project, row),
             prompt_id=str(row.item.prompt_id),
             response_a=str(row.response_a_id),
             response_b=str(row.response_b_id),
@@ -119,14 +116,31 @@ def _preferences(project: Project) -> Iterator[PreferenceRow]:
         )
 
 
+def _pair_id(project: Project, label: SoftLabel) -> str:
+    """The item's, where it is one pair; else the item's with its two responses, unique in the project."""
+    if project.kind == Project.Kind.PAIRWISE:
+        return str(label.item_id)
+    return f"{label.item_id}:{label.response_a_id}-{label.response_b_id}"
+
+
+def _nothing(project: Project) -> str:
+    if Judgment.objects.filter(item__project=project, item__is_gold=False, live=True).exists():
+        return f"The judgments of {project.slug} compare no two responses: rate two or more of a prompt."
+    return f"{project.slug} has no judgments yet: judge or import some, then try again."
+
+
 def _left_out(project: Project) -> dict[str, int]:
     """What a snapshot does not hold, by reason. Judgments that were superseded are counted once each."""
     judgments = Judgment.objects.filter(item__project=project)
+    judged = Exists(Judgment.objects.filter(item=OuterRef("pk"), live=True))
+    items = Item.objects.filter(project=project, is_gold=False)
     counts = {
         "judgments on gold items": judgments.filter(item__is_gold=True, live=True).count(),
-        "judgments superseded or undone": judgments.filter(live=False).count(),
-        "pairs without a judgment": Item.objects.filter(project=project, is_gold=False)
-        .filter(soft_labels__isnull=True)
-        .count(),
+        "judgments superseded or taken back": judgments.filter(live=False, repeat=False).count(),
+        "answers to silent repeats": judgments.filter(repeat=True).count(),
+        "items without a judgment": items.filter(~judged).count(),
+        "items of one response, which is compared with none": items.filter(
+            judged, soft_labels__isnull=True
+        ).count(),
     }
     return {reason: count for reason, count in counts.items() if count}

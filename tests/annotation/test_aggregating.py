@@ -9,7 +9,7 @@ from django.db import connection
 from annotation.models.project import Project
 from annotation.models.quality import SoftLabel
 from annotation.models.work import Answer
-from annotation.services import aggregating, judging
+from annotation.services import aggregating, assigning
 from tests import factories
 from tests.annotation.import_rows import bring, row
 
@@ -130,17 +130,20 @@ def test_only_what_changed_is_written() -> None:
     aggregating.rebuild(project=project)
     assert close(stored(project), counted(project))
     touched = SoftLabel.objects.filter(pk__in=dict(versions() - before))
-    assert set(touched.values_list("item_id", "criterion")) == {(changed.pk, "overall")}
+    assert set(touched.values_list("item_id", "criterion")) == {
+        (changed.pk, "overall"),
+        (changed.pk, "clear"),
+    }
 
 
 def test_a_retracted_vote_disappears() -> None:
     project = factories.project()
     item, person = factories.pair_item(project), factories.user()
     factories.judgment(item, factories.user(), "a")
-    factories.judgment(item, person, "b")
+    taken_back = factories.judgment(item, person, "b")
     aggregating.rebuild(project=project)
     assert SoftLabel.objects.get().p_a == 0.5
-    judging.undo_last(project=project, annotator=person)
+    assigning.skip(assignment_id=taken_back.assignment_id, annotator=person)
     assert aggregating.rebuild(project=project) == 1
     label = SoftLabel.objects.get()
     assert (label.p_a, label.votes) == (1.0, 1)
@@ -148,14 +151,8 @@ def test_a_retracted_vote_disappears() -> None:
 
 def test_a_label_without_a_vote_left_goes() -> None:
     project, person = factories.project(), factories.user()
-    factories.judgment(factories.pair_item(project), person, "b")
+    taken_back = factories.judgment(factories.pair_item(project), person, "b")
     assert aggregating.rebuild(project=project) == 1
-    judging.undo_last(project=project, annotator=person)
+    assigning.skip(assignment_id=taken_back.assignment_id, annotator=person)
     assert aggregating.rebuild(project=project) == 0
     assert not SoftLabel.objects.exists()
-
-
-def test_rankings_have_no_shares_of_pairs() -> None:
-    project = factories.project(kind="ranking")
-    bring(project, row(1) | {"votes": [{"annotator": "w", "ranks": [1, 2]}]})
-    assert aggregating.rebuild(project=project) == 0

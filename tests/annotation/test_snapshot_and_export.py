@@ -15,7 +15,7 @@ from annotation.interchange.snapshot import read_preferences, read_responses, ve
 from annotation.models.content import Prompt
 from annotation.models.dataset import DatasetSnapshot
 from annotation.models.project import Project
-from annotation.services import exporting, judging, snapshotting
+from annotation.services import assigning, exporting, snapshotting
 from tests import factories
 from tests.annotation.import_rows import bring, row
 
@@ -58,8 +58,8 @@ def test_a_snapshot_holds_what_the_project_holds() -> None:
     project = judged(12)
     bring(project, row(50), row(51, ("w1", "a"), gold={"choice": "a"}))
     person = factories.user()
-    factories.judgment(project.items.get(external_id="q50"), person, "a")
-    judging.undo_last(project=project, annotator=person)
+    taken_back = factories.judgment(project.items.get(external_id="q50"), person, "a")
+    assigning.skip(assignment_id=taken_back.assignment_id, annotator=person)
     factories.guideline(project)
     snapshot = snapshotting.create(project=project)
     folder = snapshotting.folder_of(snapshot)
@@ -68,9 +68,9 @@ def test_a_snapshot_holds_what_the_project_holds() -> None:
     assert snapshot.manifest_sha256 == digests(folder)["manifest.json"]
     assert manifest["counts"] == {"prompts": 14, "responses": 28, "pairs": 12, "preferences": 12, "votes": 36}
     assert manifest["left_out"] == [
+        {"reason": "items without a judgment", "count": 1},
         {"reason": "judgments on gold items", "count": 1},
-        {"reason": "judgments superseded or undone", "count": 1},
-        {"reason": "pairs without a judgment", "count": 1},
+        {"reason": "judgments superseded or taken back", "count": 1},
     ]
     assert (manifest["kind"], manifest["criteria"], manifest["guideline_version"]) == (
         "pairwise", ["overall"], 1
@@ -146,7 +146,7 @@ def test_the_snapshot_command() -> None:
 @pytest.mark.parametrize("kind", ["pairwise", "rating"])
 def test_nothing_to_snapshot_is_said(kind: str) -> None:
     factories.pair_item(factories.project(slug="bare", kind=kind))
-    words = "no judgments yet" if kind == "pairwise" else "rating project"
+    words = "no judgments yet"
     assert words in command("snapshot", "bare", fails=True)["error"]
     assert words in command("export", "bare", "--format", "trl-dpo", "--out", "nowhere", fails=True)["error"]
     assert not Path("nowhere").exists()

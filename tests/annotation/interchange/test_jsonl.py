@@ -55,8 +55,8 @@ def test_a_full_row_is_read() -> None:
         ("r1", "Hello", "m", {"t": 0.7}),
         (None, "Yo", None, {}),
     ]
-    assert item.gold is not None
-    assert (item.gold.choice, item.gold.reason) == ("a", "polite")
+    (gold,) = item.gold
+    assert (gold.choice, gold.reason) == ("a", "polite")
     (judged,) = item.votes
     assert (judged.choice, judged.strength, judged.criterion, judged.seconds) == ("a", 2, "tone", 12.3)
     assert judged.at == datetime(2016, 1, 31, 16, 59, 52, tzinfo=UTC)
@@ -111,6 +111,7 @@ def test_null_is_the_same_as_leaving_a_key_out() -> None:
         (row(kind="pair"), "kind must be one of pairwise"),
         (row(metadata=[1]), "metadata must be an object"),
         (row(gold={"choice": "first"}), "gold.choice must be one of a, b, tie, both_bad"),
+        (row(gold=[{"choice": "a"}, {"choice": "b"}]), "gold[1] answers 'overall' again"),
         (row(gold={"reason": "x"}), "gold needs exactly one of choice, ranks and ratings, got none"),
         (row(votes={"annotator": "w"}), "votes must be a list"),
         (row(votes=[{"choice": "a"}]), "votes[0].annotator is missing"),

@@ -58,6 +58,13 @@ def votes(draw: st.DrawFn, count: int, kind: str) -> VoteRecord:
     )
 
 
+def golds(count: int, kind: str) -> st.SearchStrategy[list[dict[str, object]]]:
+    """No two of one criterion: a rating names several, so there is one at most."""
+    if kind == "rating":
+        return st.lists(answers(count, kind), max_size=1)
+    return st.lists(answers(count, kind), max_size=3, unique_by=lambda one: one.get("criterion", "overall"))
+
+
 @st.composite
 def items(draw: st.DrawFn) -> ItemRecord:
     kind = draw(st.sampled_from(["pairwise", "ranking", "rating"]))
@@ -76,7 +83,7 @@ def items(draw: st.DrawFn) -> ItemRecord:
         id=draw(st.none() | texts),
         kind=kind,
         metadata=draw(metadata),
-        gold=GoldRecord(**draw(answers(count, kind))) if draw(st.booleans()) else None,
+        gold=tuple(GoldRecord(**one) for one in draw(golds(count, kind))),
         votes=tuple(draw(st.lists(votes(count, kind), max_size=3, unique_by=lambda vote: vote.annotator))),
     )
 

@@ -1,0 +1,42 @@
+"""Every answer as votes on pairs of responses, whatever the kind of question: the SQL that reads share.
+
+A choice is one vote on the item's two responses. A ranking or rating of n responses is n(n−1)/2 votes: on
+each pair the higher one wins, equals tie. “Both are bad” says that neither is better: a tie.
+"""
+
+from annotation.models.project import Project
+
+# Columns: item_id, annotator_id, criterion, a_at, b_at (positions from 0, a_at < b_at), lead: 1 a, 0 tie, −1 b.
+# Live judgments on work items of %(project)s; gold measures people against the expert and is left out.
+_FROM = """
+    FROM annotation_answer a
+    JOIN annotation_judgment j ON j.id = a.judgment_id AND j.live
+    JOIN annotation_item i ON i.id = j.item_id
+"""
+_WHERE = "WHERE i.project_id = %(project)s AND NOT i.is_gold"
+_CHOICES = f"""
+    SELECT j.item_id, j.annotator_id, a.criterion, 0 AS a_at, 1 AS b_at,
+           CASE a.choice WHEN 'a' THEN 1 WHEN 'b' THEN -1 ELSE 0 END AS lead
+    {_FROM} {_WHERE} AND a.choice <> ''
+"""
+_ORDERS = f"""
+    SELECT j.item_id, j.annotator_id, a.criterion, v.a_at, v.b_at, v.lead
+    {_FROM} CROSS JOIN LATERAL laurel_pair_votes(a.choice, a.ranks, a.ratings) v {_WHERE}
+"""
+
+
+def votes_sql(project: Project) -> str:
+    """A query of the project's votes on pairs, for a subselect; its one parameter is %(project)s."""
+    return _CHOICES if project.kind == Project.Kind.PAIRWISE else _ORDERS
+
+
+def counts_sql(project: Project, *, where: str = "true") -> str:
+    """Votes per pair and criterion: item_id, criterion, a_at, b_at, a, tie, b."""
+    return f"""
+        SELECT v.item_id, v.criterion, v.a_at, v.b_at,
+               count(*) FILTER (WHERE v.lead = 1) AS a,
+               count(*) FILTER (WHERE v.lead = 0) AS tie,
+               count(*) FILTER (WHERE v.lead = -1) AS b
+        FROM ({votes_sql(project)}) v WHERE {where}
+        GROUP BY v.item_id, v.criterion, v.a_at, v.b_at
+    """  # noqa: S608  texts of our own
