@@ -1,17 +1,17 @@
 """Reads about projects and work. `project_for` is the one door: what is not yours does not exist."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
 
 from accounts.models import Membership, Role, User
 from annotation.models.content import Response
 from annotation.models.project import Guideline, Project
-from annotation.models.work import Assignment, Item, Judgment
+from annotation.models.work import Assignment, Draft, Item, ItemResponse, Judgment
 from annotation.models.worker import WorkerHeartbeat
 
 JUDGES = frozenset({Role.ANNOTATOR, Role.REVIEWER, Role.MANAGER})
@@ -57,78 +57,6 @@ def latest_guidelines(project: Project) -> Guideline | None:
     return project.guidelines.order_by("-version").first()
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far one annotator and the whole project are. Gold counts for neither."""
-
-    mine: int
-    mine_today: int
-    done: int
-    total: int
-    open_slots: int
-
-    @property
-    def percent(self) -> int:
-        return round(100 * self.done / self.total) if self.total else 0
-
-
-def progress(project: Project, annotator: User) -> Progress:
-    """`done` and `total` count items; an item is done when every slot is taken."""
-    midnight = timezone.make_aware(datetime.combine(timezone.localdate(), time.min))
-    mine = Judgment.objects.filter(annotator=annotator, item__project=project, live=True).aggregate(
-        all=Count("pk"), today=Count("pk", filter=Q(judged_at__gte=midnight))
-    )
-    work = project.items.filter(is_gold=False).aggregate(
-        total=Count("pk"), done=Count("pk", filter=Q(slots_left=0)), slots=Sum("slots_left")
-    )
-    return Progress(
-        mine=mine["all"],
-        mine_today=mine["today"],
-        done=work["done"],
-        total=work["total"],
-        open_slots=work["slots"] or 0,
-    )
-
-
-@dataclass(frozen=True)
-class Overview:
-    """One of a person's projects as the first page shows it."""
-
-    project: Project
-    role: Role
-    done: int
-    total: int
-    mine: int
-
-
-def overviews(user: User) -> list[Overview]:
-    """The user's projects with role and progress, in three queries however many there are."""
-    mine_in = memberships(user)
-    projects = [project.pk for project, _ in mine_in]
-    work = {
-        row["project"]: row
-        for row in Item.objects.filter(project__in=projects, is_gold=False)
-        .values("project")
-        .annotate(total=Count("pk"), done=Count("pk", filter=Q(slots_left=0)))
-    }
-    judged = dict(
-        Judgment.objects.filter(annotator=user, live=True, item__project__in=projects)
-        .values_list("item__project")
-        .annotate(Count("pk"))
-    )
-    nothing = {"done": 0, "total": 0}
-    return [
-        Overview(
-            project=project,
-            role=role,
-            done=work.get(project.pk, nothing)["done"],
-            total=work.get(project.pk, nothing)["total"],
-            mine=judged.get(project.pk, 0),
-        )
-        for project, role in mine_in
-    ]
-
-
 def open_to(project: Project, annotator: User) -> QuerySet[Item]:
     """Items with a free slot that this person has neither judged nor held; an expired hold is forgotten."""
     held = Assignment.objects.filter(item=OuterRef("pk"), annotator=annotator).exclude(
@@ -152,24 +80,37 @@ class JudgingPage:
     turns: tuple[Turn, ...]
     responses: tuple[str, ...]  # in display order
     category: str
+    draft: Draft | None
 
 
-def judging_page(assignment: Assignment) -> JudgingPage:
-    item = assignment.item
-    texts = [row.response.text for row in item.item_responses.select_related("response").order_by("position")]
-    return JudgingPage(
-        assignment_id=assignment.pk,
-        turns=tuple(Turn(role=turn["role"], content=turn["content"]) for turn in item.prompt.messages),
-        responses=tuple(texts[position] for position in assignment.display_order),
-        category=str(item.metadata.get("category") or item.prompt.metadata.get("category") or ""),
-    )
+def judging_pages(assignments: Sequence[Assignment]) -> dict[int, JudgingPage]:
+    """By assignment, in two queries however many they are. Their items and prompts are there already."""
+    texts: dict[int, list[str]] = {assignment.item_id: [] for assignment in assignments}
+    rows = ItemResponse.objects.filter(item__in=texts).order_by("item", "position")
+    for item_id, text in rows.values_list("item", "response__text"):
+        texts[item_id].append(text)
+    drafts = {draft.assignment_id: draft for draft in Draft.objects.filter(assignment__in=assignments)}
+    return {
+        assignment.pk: JudgingPage(
+            assignment_id=assignment.pk,
+            turns=tuple(Turn(turn["role"], turn["content"]) for turn in assignment.item.prompt.messages),
+            responses=tuple(texts[assignment.item_id][position] for position in assignment.display_order),
+            category=_category(assignment.item),
+            draft=drafts.get(assignment.pk),
+        )
+        for assignment in assignments
+    }
+
+
+def _category(item: Item) -> str:
+    return str(item.metadata.get("category") or item.prompt.metadata.get("category") or "")
 
 
 def own_assignment(user: User, project: Project, assignment_id: int) -> Assignment:
     """The user's own assignment in this project, or Http404."""
     assignment = (
-        Assignment.objects.select_related("item__prompt", "item__project")
-        .filter(pk=assignment_id, annotator=user, item__project=project)
+        Assignment.objects.select_related("item__prompt", "project")
+        .filter(pk=assignment_id, annotator=user, project=project)
         .first()
     )
     if assignment is None:

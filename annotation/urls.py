@@ -7,6 +7,7 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("p/<slug:slug>/judge/", annotate.judge, name="judge"),
     path("p/<slug:slug>/judge/draft/", drafts.draft, name="draft"),
+    path("p/<slug:slug>/judge/<int:assignment_id>/", annotate.judge_again, name="judge_again"),
     path("p/<slug:slug>/judge/skip/", annotate.skip, name="skip"),
     path("p/<slug:slug>/judge/flag/", annotate.flag, name="flag"),
     path("p/<slug:slug>/judge/undo/", annotate.undo, name="undo"),

@@ -60,6 +60,7 @@ ROUTES = [
     Route(P + "people/invitations/<int:invitation_id>/revoke/", MANAGERS, NO, 302),
     Route(P + "judge/", JUDGES, 200, 404),  # 404: a POST that names none of one's own assignments
     Route(P + "judge/draft/", JUDGES, NO, 404),
+    Route(P + "judge/<int:assignment_id>/", JUDGES, 404, NO),  # 404: not one's own
     Route(P + "judge/skip/", JUDGES, NO, 404),
     Route(P + "judge/flag/", JUDGES, NO, 404),
     Route(P + "judge/undo/", JUDGES, NO, 302),
@@ -113,6 +114,7 @@ class World:
             "slug": slug,
             "user_id": self.cast.annotator.pk,
             "item_id": self.items.get(slug, 1),
+            "assignment_id": 0,
             "invitation_id": self.invitation.invitation.pk,
             "token": token,
             "number": 1,

@@ -1,58 +1,35 @@
-"""The judging page: show an item, take its answer, bring the next one in the same round trip."""
+"""The judging page: show an item, take its answer, bring the next one in the same round trip.
 
-import math
+The page's script marks its requests with `Laurel-Fetch` and is answered with fragments: with `Laurel-Shown`,
+the assignment it has painted already, only the status and the item after that one. Without the script the
+same addresses are plain forms and redirects.
+"""
+
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
-from annotation import selectors
+from annotation import answer_form, selectors
+from annotation.answer_words import in_words
+from annotation.answering import spans as marked
+from annotation.answering.answer import Answer, InvalidAnswer, to_canonical
 from annotation.models.project import Project
 from annotation.models.work import Assignment, Judgment
 from annotation.rendering import render_markdown
 from annotation.services import assigning, judging
-from annotation.views.empty_queue import why_empty
+from annotation.views.judging_context import SKIP_REASONS, key_rows, page_context
 
-
-@dataclass(frozen=True)
-class Choice:
-    value: str
-    label: Promise
-    brief: Promise  # on a phone
-    keys: str
-
-
-CHOICES = (
-    Choice("a", gettext_lazy("A is better"), gettext_lazy("A"), "1 A"),
-    Choice("b", gettext_lazy("B is better"), gettext_lazy("B"), "2 B"),
-    Choice("tie", gettext_lazy("Tie"), gettext_lazy("Tie"), "3 T"),
-    Choice("both_bad", gettext_lazy("Both are bad"), gettext_lazy("Both bad"), "4 X"),
-)
-LABELS = {choice.value: choice for choice in CHOICES}
-SPEAKERS = {
-    "user": gettext_lazy("User"),
-    "assistant": gettext_lazy("Assistant"),
-    "system": gettext_lazy("System instruction"),
-}
-
-
-@dataclass(frozen=True)
-class Given:
-    """An answer as the form shows it, in display terms: after an undo, or when it could not be stored."""
-
-    choice: str = ""
-    reasons: tuple[str, ...] = ()
-    comment: str = ""
+LONGEST_SKIP_REASON = 500
+LONGEST_NOTE = 5_000
 
 
 @login_required
@@ -62,7 +39,19 @@ def judge(request: HttpRequest, slug: str) -> HttpResponse:
     project, user = _enter(request, slug)
     if request.method == "POST":
         return _answer(request, project, user)
-    return _show(request, project, user, assigning.claim(project=project, annotator=user))
+    return _show(request, project, user, painted=_painted(request))
+
+
+@login_required
+@never_cache
+@require_safe
+def judge_again(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
+    """One's own item, with the answer that stands filled in; submitting replaces it."""
+    project, user = _enter(request, slug)
+    assignment = selectors.own_assignment(user, project, assignment_id)
+    if assignment.state == Assignment.State.DONE and not assigning.may_reopen(assignment):
+        return _go_on(request, project, user, saved=_("That answer can no longer be changed"))
+    return _show(request, project, user, shown=assignment)
 
 
 @login_required
@@ -70,7 +59,12 @@ def judge(request: HttpRequest, slug: str) -> HttpResponse:
 def skip(request: HttpRequest, slug: str) -> HttpResponse:
     project, user = _enter(request, slug)
     assignment = _posted_assignment(request, project, user)
-    assigning.skip(assignment_id=assignment.pk, annotator=user, reason=_text(request, "reason"))
+    quick = _text(request, "quick")
+    words = [quick if quick in SKIP_REASONS else "", _text(request, "reason")]
+    reason = ": ".join(filter(None, words))
+    if len(reason) > LONGEST_SKIP_REASON:
+        return _too_long(request, project, user, assignment, LONGEST_SKIP_REASON)
+    assigning.skip(assignment_id=assignment.pk, annotator=user, reason=reason)
     return _go_on(request, project, user, saved=_("Skipped"))
 
 
@@ -79,18 +73,24 @@ def skip(request: HttpRequest, slug: str) -> HttpResponse:
 def flag(request: HttpRequest, slug: str) -> HttpResponse:
     project, user = _enter(request, slug)
     assignment = _posted_assignment(request, project, user)
-    assigning.flag(assignment_id=assignment.pk, annotator=user, note=_text(request, "note"))
+    note = _text(request, "note")
+    if len(note) > LONGEST_NOTE:
+        return _too_long(request, project, user, assignment, LONGEST_NOTE)
+    assigning.flag(assignment_id=assignment.pk, annotator=user, note=note)
     return _go_on(request, project, user, saved=_("Flagged"))
 
 
 @login_required
 @require_POST
 def undo(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show the last answer again, to be changed; until then it stands."""
     project, user = _enter(request, slug)
-    assignment = judging.undo_last(project=project, annotator=user)
+    assignment = judging.last_answered(project=project, annotator=user)
     if assignment is None:
         return _go_on(request, project, user, saved=_("There is no answer to undo"))
-    return _go_on(request, project, user, saved=_("Taken back: answer it again"), assignment=assignment)
+    if not _is_fetch(request):
+        return redirect("annotation:judge_again", slug=project.slug, assignment_id=assignment.pk)
+    return _show(request, project, user, shown=assignment)
 
 
 @login_required
@@ -117,140 +117,140 @@ def _enter(request: HttpRequest, slug: str) -> tuple[Project, User]:
 
 def _answer(request: HttpRequest, project: Project, user: User) -> HttpResponse:
     assignment = _posted_assignment(request, project, user)
-    given = Given(_text(request, "choice"), tuple(request.POST.getlist("reasons")), _text(request, "comment"))
-    if given.choice not in LABELS:
-        return _show(
-            request, project, user, assignment, given, problem=_("Choose an answer first."), status=422
-        )
+    order = assignment.display_order
+    entered = answer_form.read(request.POST, project.question, len(order))
+    problem = _incomplete(project, entered)
+    if problem:
+        return _refuse(request, project, user, assignment, entered, problem)
     try:
         judging.submit(
             assignment_id=assignment.pk,
             annotator=user,
-            choice=_swap(given.choice, assignment.display_order),
-            reasons=given.reasons,
-            comment=given.comment,
-            seconds=_seconds(request),
+            answers=[to_canonical(answer, order) for answer in entered.answers.values()],
+            reasons=entered.reasons,
+            comment=entered.comment,
+            spans=_canonical_spans(entered.spans, order),
+            seconds=entered.seconds,
+            guideline_version=_number(request, "guideline"),
+            replaces=_number(request, "replaces"),
             idempotency_key=_text(request, "key") or uuid.uuid4().hex,
         )
-    except judging.InvalidAnswer as error:
-        return _show(request, project, user, assignment, given, problem=str(error), status=422)
+    except InvalidAnswer as error:
+        return _refuse(request, project, user, assignment, entered, str(error))
     except judging.Conflict as conflict:
-        waiting = assigning.claim(project=project, annotator=user)
-        return _show(request, project, user, waiting, problem=_stands(conflict, user), status=409)
-    return _go_on(request, project, user, saved=_("Saved: %s") % LABELS[given.choice].label)
+        return _show(request, project, user, problem=_stands(conflict, project, user), status=409)
+    words = in_words(entered.answers, project.criterion_names)
+    return _go_on(request, project, user, saved=_("Saved: %s") % words)
 
 
-def _stands(conflict: judging.Conflict, user: User) -> str:
+def _incomplete(project: Project, entered: answer_form.Entered) -> str:
+    """What the sheet still wants, in its own words; the service would say it in English."""
+    missing = [name for name in project.criterion_names if name not in entered.answers]
+    if not missing:
+        tied = not project.ties and any(_is_tied(answer) for answer in entered.answers.values())
+        return _("This project asks for an order without ties.") if tied else ""
+    if len(project.criteria) == 1:
+        return {
+            Project.Kind.PAIRWISE: _("Choose an answer first."),
+            Project.Kind.RANKING: _("Rank every response first."),
+            Project.Kind.RATING: _("Rate every response first."),
+        }[Project.Kind(project.kind)]
+    return _("Not complete yet: %s.") % ", ".join(missing)
+
+
+def _is_tied(answer: Answer) -> bool:
+    return answer.ranks is not None and len(set(answer.ranks)) < len(answer.ranks)
+
+
+def _canonical_spans(spans: Sequence[Any], order: list[int]) -> list[dict[str, Any]]:
+    """In the item's own order. Raises `InvalidAnswer` for what is no list of marked places."""
+    named = [str(span.get("reason", "")) for span in spans if isinstance(span, dict)]
+    return marked.reordered(marked.checked(list(spans), len(order), named), order)
+
+
+def _stands(conflict: judging.Conflict, project: Project, user: User) -> str:
     """What is stored, said in the terms of the screen it was answered on."""
     stored: Judgment = conflict.stored
-    if stored.annotator_id != user.pk:
+    if stored.annotator_id != user.pk or stored.item.project_id != project.pk:
         return _("This answer could not be stored. Load the page again.")
-    answer = stored.answers.first()
-    shown = _swap(answer.choice, stored.display_order or []) if answer else ""
-    label = LABELS[shown].label if shown in LABELS else _("another answer")
-    return _("Nothing was changed. You had already answered that item: %s. Undo it to answer again.") % label
+    answers = {answer.criterion: answer for answer in judging.as_shown(stored)}
+    words = in_words(answers, project.criterion_names) or _("another answer")
+    return _("Nothing was changed. You had already answered that item: %s. Undo it to answer again.") % words
 
 
-def _go_on(
-    request: HttpRequest, project: Project, user: User, *, saved: str, assignment: Assignment | None = None
+def _refuse(
+    request: HttpRequest,
+    project: Project,
+    user: User,
+    assignment: Assignment,
+    entered: answer_form.Entered,
+    problem: str,
 ) -> HttpResponse:
-    """The next item at once to htmx; a redirect to a browser without JavaScript."""
-    if not getattr(request, "htmx", False):
+    """The same item again with everything that was entered."""
+    return _show(request, project, user, shown=assignment, entered=entered, problem=problem, status=422)
+
+
+def _too_long(
+    request: HttpRequest, project: Project, user: User, assignment: Assignment, most: int
+) -> HttpResponse:
+    problem = _("Nothing was sent: shorten your note to %s characters.") % most
+    return _show(request, project, user, shown=assignment, problem=problem, status=422)
+
+
+def _go_on(request: HttpRequest, project: Project, user: User, *, saved: str) -> HttpResponse:
+    """The next item at once to the page's script; a redirect to a browser without it."""
+    if not _is_fetch(request):
         messages.info(request, saved)
         return redirect("annotation:judge", slug=project.slug)
-    assignment = assignment or assigning.claim(project=project, annotator=user)
-    return _show(request, project, user, assignment, saved=saved)
+    return _show(request, project, user, saved=saved, painted=_painted(request))
 
 
 def _show(
     request: HttpRequest,
     project: Project,
     user: User,
-    assignment: Assignment | None,
-    given: Given | None = None,
     *,
+    shown: Assignment | None = None,
+    entered: answer_form.Entered | None = None,
     saved: str = "",
     problem: str = "",
+    painted: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    progress = selectors.progress(project, user)
-    context: dict[str, Any] = {
-        "project": project,
-        "tab": "judge",
-        "progress": progress,
-        "saved": saved,
-        "problem": problem,
-        "announce": " ".join(filter(None, [saved and f"{saved}.", _("Next item.") if assignment else ""])),
-    }
-    if assignment is None or project.kind != Project.Kind.PAIRWISE:
-        context["empty"] = why_empty(project, progress)
-        context["announce"] += f" {context['empty'].title}"
+    work = assigning.hand_out(project=project, annotator=user)
+    context = page_context(
+        project, user, work, shown=shown, entered=entered, saved=saved, problem=problem, painted=painted
+    )
+    if context["ahead_only"]:
+        template = "judge_ahead"
+    elif _is_fetch(request):
+        template = "judge_page"
     else:
-        context |= _item_context(project, assignment, given or _taken_back(assignment))
-    partial = getattr(request, "htmx", False)
-    return render(request, f"annotation/judge{'_item' if partial else ''}.html", context, status=status)
+        template = "judge"
+        context["key_rows"] = key_rows(project)
+    response = render(request, f"annotation/{template}.html", context, status=status)
+    if context["current_id"]:
+        response["Laurel-Current"] = str(context["current_id"])
+    return response
 
 
-def _item_context(project: Project, assignment: Assignment, given: Given) -> dict[str, Any]:
-    page = selectors.judging_page(assignment)
-    responses = [
-        {"letter": letter, "label": _("Response %s") % letter.upper(), "text": text}
-        for letter, text in zip("ab", page.responses, strict=True)
-    ]
-    return {
-        "page": page,
-        "turns": _turns(page.turns),
-        "responses": responses,
-        "choices": CHOICES,
-        "given": given,
-        "key": uuid.uuid4().hex,
-        "question": project.criteria[0].get("description") or _("Which response is better?"),
-    }
+def _is_fetch(request: HttpRequest) -> bool:
+    return "Laurel-Fetch" in request.headers
 
 
-def _turns(turns: tuple[selectors.Turn, ...]) -> list[dict[str, Any]]:
-    """The conversation with a heading for each turn; a single question is simply the prompt."""
-    spoken = sum(turn.role != "system" for turn in turns)
-    last = _("Prompt") if spoken == 1 else _("User, to be answered")
-    return [
-        {
-            "kind": turn.role,
-            "label": last if number == len(turns) else SPEAKERS.get(turn.role, turn.role),
-            "content": turn.content,
-        }
-        for number, turn in enumerate(turns, start=1)
-    ]
-
-
-def _taken_back(assignment: Assignment) -> Given:
-    judgment = judging.retracted_answer(assignment)
-    answer = judgment.answers.first() if judgment else None
-    if judgment is None or answer is None:
-        return Given()
-    return Given(_swap(answer.choice, assignment.display_order), tuple(judgment.reasons), judgment.comment)
-
-
-def _swap(choice: str, display_order: list[int]) -> str:
-    """Display terms to canonical terms and back: the drawn order of two is its own inverse."""
-    if list(display_order) == [1, 0]:
-        return {"a": "b", "b": "a"}.get(choice, choice)
-    return choice
+def _painted(request: HttpRequest) -> str:
+    """The assignment that the browser shows already, in a request of the page's script."""
+    return request.headers.get("Laurel-Shown", "") if _is_fetch(request) else ""
 
 
 def _posted_assignment(request: HttpRequest, project: Project, user: User) -> Assignment:
-    number = _text(request, "assignment")
-    known = number.isascii() and number.isdigit() and len(number) < 19
-    return selectors.own_assignment(user, project, int(number) if known else 0)
+    return selectors.own_assignment(user, project, _number(request, "assignment") or 0)
 
 
 def _text(request: HttpRequest, name: str) -> str:
-    return str(request.POST.get(name, "")).replace("\x00", "").strip()
+    return answer_form.clean(request.POST, name)
 
 
-def _seconds(request: HttpRequest) -> float | None:
-    """What the browser measured; the service caps it by the server's own clock."""
-    try:
-        seconds = float(request.POST.get("seconds", ""))
-    except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+def _number(request: HttpRequest, name: str) -> int | None:
+    text = _text(request, name)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

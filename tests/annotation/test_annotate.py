@@ -9,7 +9,7 @@ from tests import cast, factories
 
 pytestmark = pytest.mark.django_db
 
-HTMX = {"HX-Request": "true"}
+FETCH = {"Laurel-Fetch": "1"}
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def held(project, annotator, display_order=(0, 1)) -> Assignment:
 
 
 def body(assignment: Assignment, **fields: object) -> dict[str, object]:
-    return {"assignment": assignment.pk, "key": "key-1", "choice": "a", "seconds": "3.5", **fields}
+    return {"assignment": assignment.pk, "key": "key-1", "choice-0": "a", "seconds": "3.5", **fields}
 
 
 @pytest.mark.parametrize(
@@ -53,16 +53,16 @@ def test_the_side_of_the_screen_becomes_the_canonical_choice(
     project, annotator, display_order, shown, stored
 ):
     assignment = held(project, annotator, display_order)
-    reply = cast.browser(annotator).post(url("judge"), body(assignment, choice=shown))
+    reply = cast.browser(annotator).post(url("judge"), body(assignment, **{"choice-0": shown}))
     assert reply.status_code == 302
     assert Judgment.objects.get().answers.get().choice == stored
 
 
-def test_an_undone_answer_comes_back_on_the_side_it_was_given(project, annotator):
+def test_a_reopened_answer_comes_back_on_the_side_it_was_given(project, annotator):
     assignment = held(project, annotator, (1, 0))
     client = cast.browser(annotator)
-    client.post(url("judge"), body(assignment, choice="a", comment="why not"))
-    html = client.post(url("undo"), headers=HTMX).content.decode()
+    client.post(url("judge"), body(assignment, comment="why not"))
+    html = client.post(url("undo"), headers=FETCH).content.decode()
     assert 'value="a" form="answer" required checked' in html
     assert "why not" in html
 
@@ -71,7 +71,7 @@ def test_without_a_choice_nothing_is_stored_and_what_was_written_stays(project, 
     assignment = held(project, annotator)
     for choice in ("", "c", "A"):
         reply = cast.browser(annotator).post(
-            url("judge"), body(assignment, choice=choice, comment="my words")
+            url("judge"), body(assignment, **{"choice-0": choice}, comment="my words")
         )
         assert reply.status_code == 422
         assert "Choose an answer first." in reply.content.decode()
@@ -82,7 +82,7 @@ def test_without_a_choice_nothing_is_stored_and_what_was_written_stays(project, 
 def test_an_answer_the_service_refuses_is_shown_with_its_reason(project, annotator):
     assignment = held(project, annotator)
     reply = cast.browser(annotator).post(
-        url("judge"), body(assignment, reasons=["made up"], choice="b"), headers=HTMX
+        url("judge"), body(assignment, reasons=["made up"]), headers=FETCH
     )
     assert reply.status_code == 422
     assert "is not one of this project" in reply.content.decode()
@@ -101,7 +101,7 @@ def test_a_key_used_by_somebody_else_tells_nothing_about_their_answer(project, a
 @pytest.mark.parametrize("number", ["", "x", "0", "-1", "²", "9" * 30, "1; drop"])
 @pytest.mark.parametrize("name", ["judge", "skip", "flag"])
 def test_a_number_that_is_no_assignment_is_not_found(project, annotator, name, number):
-    reply = cast.browser(annotator).post(url(name), {"assignment": number, "choice": "a", "key": "k"})
+    reply = cast.browser(annotator).post(url(name), {"assignment": number, "choice-0": "a", "key": "k"})
     assert reply.status_code == 404
 
 
@@ -123,16 +123,16 @@ def test_seconds_are_believed_only_within_reason(project, annotator, sent, store
     assert seconds is None if stored is None else seconds < 60
 
 
-def test_htmx_gets_the_next_item_alone_and_a_browser_a_redirect(project, annotator):
+def test_the_script_gets_the_next_item_alone_and_a_browser_a_redirect(project, annotator):
     factories.pair_item(project)
     client = cast.browser(annotator)
-    reply = client.post(url("judge"), body(held(project, annotator)), headers=HTMX)
+    reply = client.post(url("judge"), body(held(project, annotator)), headers=FETCH)
     assert reply.status_code == 200
     html = reply.content.decode()
     assert "<html" not in html
     assert "Saved: A is better" in html
     assert 'id="answer"' in html
-    assert client.post(url("skip"), {"assignment": reply.context["page"].assignment_id})["Location"] == url(
+    assert client.post(url("skip"), {"assignment": reply.context["item"].assignment_id})["Location"] == url(
         "judge"
     )
 
@@ -165,8 +165,8 @@ def test_showing_and_answering_cost_a_fixed_number_of_queries(
     with django_assert_max_num_queries(22):
         page = client.get(url("judge"))
     with django_assert_max_num_queries(42):
-        number = page.context["page"].assignment_id
-        client.post(url("judge"), {"assignment": number, "choice": "a", "key": "q"}, headers=HTMX)
+        number = page.context["item"].assignment_id
+        client.post(url("judge"), {"assignment": number, "choice-0": "a", "key": "q"}, headers=FETCH)
 
 
 def test_home_costs_the_same_for_one_project_and_for_ten(project, annotator, django_assert_num_queries):

@@ -32,7 +32,7 @@ def pages(role: str) -> list[Route]:
     return [
         route
         for route in ROUTES
-        if route.get not in (NO, 302, 204)
+        if route.get not in (NO, 302, 204, 404)
         and route.pattern not in NO_PAGES
         and not route.pattern.endswith((".csv", ".json"))
         and route.access != STAFF

@@ -1,0 +1,235 @@
+"""How far one person and the whole project are.
+
+One's own work is counted from one's own assignments, so that known items and silent repeats count like any
+others. What is counted over the whole project is kept for half a minute in each process: nobody's next item
+waits for a count of a million rows.
+"""
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from django.core.cache import cache
+from django.db.models import Count, DurationField, ExpressionWrapper, F, Q, Sum, Value
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import User
+from annotation.answering.answer import Answer as Given
+from annotation.answering.credit import is_right
+from annotation.models.project import Project
+from annotation.models.quality import GoldAnswer
+from annotation.models.work import Answer, Assignment, Item, Judgment
+
+TOTALS_SECONDS = 30
+ACCURACY_SECONDS = 3600
+FEWEST_GOLD = 10  # with fewer, a change in the share would tell which item was known
+FEWEST_FOR_PACE = 3
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The items of a project, gold apart; one is done when every slot is taken."""
+
+    done: int = 0
+    total: int = 0
+    open_slots: int = 0
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    right: int
+    answered: int
+
+    @property
+    def percent(self) -> int:
+        return round(100 * self.right / self.answered)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One annotator's work in a project, and the project's. Seconds are those the item was in view."""
+
+    mine: int
+    mine_today: int
+    done: int
+    total: int
+    open_slots: int
+    goal: int | None = None  # answers a day
+    median_seconds: float | None = None  # per item, today
+    per_hour: int | None = None  # answers per hour in view, today
+    accuracy: Accuracy | None = None  # on known items, up to last midnight
+
+    @property
+    def percent(self) -> int:
+        """Of the project; all of it only when nothing is missing."""
+        if not self.total:
+            return 0
+        return min(round(100 * self.done / self.total), 100 if self.done == self.total else 99)
+
+    @property
+    def toward_goal(self) -> int:
+        """Where the bar of the day stands."""
+        return min(self.mine_today, self.goal or 0)
+
+    @property
+    def goal_reached(self) -> bool:
+        return self.goal is not None and self.mine_today >= self.goal > 0
+
+
+def midnight() -> datetime:
+    """When today began."""
+    return timezone.make_aware(datetime.combine(timezone.localdate(), time.min))
+
+
+def progress(project: Project, annotator: User, *, fresh: bool = False) -> Progress:
+    """`fresh`: the project's totals are counted now, not taken from the last half minute."""
+    today = midnight()
+    mine = Assignment.objects.filter(
+        annotator=annotator, project=project, state=Assignment.State.DONE
+    ).aggregate(all=Count("pk"), today=Count("pk", filter=Q(finished_at__gte=today)))
+    totals = totals_of([project.pk], fresh=fresh)[project.pk]
+    median, per_hour = _pace(project, annotator, today) if mine["today"] >= FEWEST_FOR_PACE else (None, None)
+    return Progress(
+        mine=mine["all"],
+        mine_today=mine["today"],
+        done=totals.done,
+        total=totals.total,
+        open_slots=totals.open_slots,
+        goal=project.daily_goal or None,
+        median_seconds=median,
+        per_hour=per_hour,
+        accuracy=accuracy(project, annotator) if project.show_accuracy else None,
+    )
+
+
+def totals_of(project_ids: Iterable[int], *, fresh: bool = False) -> dict[int, Totals]:
+    """The totals of each project: one query for those that are not known from the last half minute."""
+    keys = {_totals_key(pk): pk for pk in project_ids}
+    known: dict[str, Totals] = {} if fresh else cache.get_many(list(keys))
+    missing = [pk for key, pk in keys.items() if key not in known]
+    counted = dict.fromkeys(missing, Totals())
+    if missing:
+        rows = (
+            Item.objects.filter(project__in=missing, is_gold=False)
+            .values_list("project")
+            .annotate(Count("pk", filter=Q(slots_left=0)), Count("pk"), Sum("slots_left"))
+        )
+        counted |= {pk: Totals(done, total, slots or 0) for pk, done, total, slots in rows}
+        cache.set_many({_totals_key(pk): totals for pk, totals in counted.items()}, TOTALS_SECONDS)
+    return {pk: counted.get(pk) or known[key] for key, pk in keys.items()}
+
+
+def accuracy(project: Project, annotator: User) -> Accuracy | None:
+    """The share of right answers to known items as it stood at midnight; None with too few of them.
+
+    An answer that is changed today changes nothing before tomorrow: otherwise one could find the known items
+    by changing answers one at a time.
+    """
+    key = f"laurel/accuracy/{project.pk}/{annotator.pk}/{timezone.localdate()}"
+    known = cache.get(key)
+    if known is None:
+        known = _accuracy(project, annotator, before=midnight())
+        cache.set(key, known, ACCURACY_SECONDS)
+    found: Accuracy = known
+    return found if found.answered >= FEWEST_GOLD else None
+
+
+def _totals_key(project_id: int) -> str:
+    return f"laurel/totals/{project_id}"
+
+
+def _pace(project: Project, annotator: User, since: datetime) -> tuple[float | None, int | None]:
+    """Median seconds per item and answers per hour, of first answers given since then."""
+    seconds = list(
+        Judgment.objects.filter(
+            annotator=annotator,
+            judged_at__gte=since,
+            assignment__project=project,
+            supersedes__isnull=True,
+            seconds__gt=0,
+        ).values_list("seconds", flat=True)
+    )
+    measured = [each for each in seconds if each is not None]
+    if len(measured) < FEWEST_FOR_PACE:
+        return None, None
+    return statistics.median(measured), round(len(measured) * 3600 / sum(measured))
+
+
+def _accuracy(project: Project, annotator: User, *, before: datetime) -> Accuracy:
+    """Right on all criteria that the expert answered; what stood at that moment counts."""
+    stood: dict[int, int] = {}  # item: judgment
+    rows = (
+        Judgment.objects.filter(
+            annotator=annotator, item__project=project, item__is_gold=True, judged_at__lt=before
+        )
+        .filter(
+            Q(assignment__isnull=True)
+            | Q(assignment__state=Assignment.State.DONE)
+            | Q(assignment__finished_at__gte=before)
+        )
+        .order_by("judged_at", "pk")
+        .values_list("item", "pk")
+    )
+    for item, judgment in rows:
+        stood[item] = judgment
+    expert: dict[int, list[Given]] = {}
+    for gold in GoldAnswer.objects.filter(item__in=stood):
+        expert.setdefault(gold.item_id, []).append(_plain(gold))
+    given: dict[int, dict[str, Given]] = {}
+    for answer in Answer.objects.filter(judgment__in=stood.values()):
+        given.setdefault(answer.judgment_id, {})[answer.criterion] = _plain(answer)
+    right = sum(
+        all(
+            (answer := given.get(stood[item], {}).get(one.criterion)) is not None and is_right(answer, one)
+            for one in answers
+        )
+        for item, answers in expert.items()
+    )
+    return Accuracy(right, len(expert))
+
+
+def _plain(row: Answer | GoldAnswer) -> Given:
+    return Given(
+        row.criterion,
+        row.choice,
+        ranks=None if row.ranks is None else tuple(row.ranks),
+        ratings=None if row.ratings is None else tuple(row.ratings),
+    )
+
+
+@dataclass(frozen=True)
+class OwnWork:
+    """What a person has done and has waiting in one project."""
+
+    done: int = 0
+    today: int = 0
+    drafts: int = 0
+    held: int = 0  # on their screen or behind it
+    to_reopen: int = 0  # answers that may still be changed
+
+
+def own_work(annotator: User, project_ids: Iterable[int]) -> dict[int, OwnWork]:
+    """Of several projects, in one query."""
+    rows = (
+        Assignment.objects.filter(annotator=annotator, project__in=list(project_ids))
+        .values_list("project")
+        .annotate(
+            Count("pk", filter=Q(state=Assignment.State.DONE)),
+            Count("pk", filter=Q(state=Assignment.State.DONE, finished_at__gte=midnight())),
+            Count("pk", filter=Q(state=Assignment.State.OPEN, draft__isnull=False)),
+            Count("pk", filter=Q(state=Assignment.State.OPEN)),
+            Count("pk", filter=_may_be_changed()),
+        )
+    )
+    return {pk: OwnWork(*counts) for pk, *counts in rows}
+
+
+def _may_be_changed() -> Q:
+    """As `services.assigning.may_reopen` says it of one."""
+    hours = ExpressionWrapper(
+        F("project__reopen_hours") * Value(timedelta(hours=1)), output_field=DurationField()
+    )
+    in_time = Q(project__reopen_hours__isnull=True) | Q(finished_at__gte=Now() - hours)
+    return Q(state=Assignment.State.DONE) & ~Q(project__state=Project.State.CLOSED) & in_time
