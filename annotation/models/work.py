@@ -59,6 +59,13 @@ class Item(models.Model):
                 name="item_open_by_priority",
                 condition=Q(slots_left__gt=0),
             ),
+            models.Index(
+                "project",
+                F("priority").desc(),
+                "shuffle",
+                name="item_open_gold",
+                condition=Q(slots_left__gt=0, is_gold=True),
+            ),
         ]
 
     def __str__(self) -> str:

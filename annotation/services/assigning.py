@@ -6,6 +6,7 @@ assignments, items by primary key.
 """
 
 import random
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +21,8 @@ from annotation.services import slots
 
 REPEAT_DISTANCE = 20  # answers between an item and its silent repeat, at least
 REPEAT_WINDOW = 100  # a repeat is drawn from so many answers before those
+PATIENCE = 5.0  # seconds that somebody stands in line for one of the last slots, at most
+PAUSE = 0.002  # seconds between two tries
 
 # A new assignment, or the expired one opened again with the display order it had.
 _ASSIGN = """
@@ -61,8 +64,11 @@ def hand_out(
     """
     rng = rng or random.SystemRandom()
     work = _hand_out(project, annotator, rng, ahead)
-    if work.current is None and project.state == Project.State.RUNNING and expire_leases(project=project):
-        work = _hand_out(project, annotator, rng, ahead)
+    if work.current is not None or project.state != Project.State.RUNNING:
+        return work
+    # A lease may have run out unnoticed, or the last rows were passed over because others held them.
+    if expire_leases(project=project) or slots.open_to(project, annotator.pk):
+        work = _hand_out(project, annotator, rng, ahead, patient=True)
     return work
 
 
@@ -71,14 +77,17 @@ def claim(*, project: Project, annotator: User, rng: random.Random | None = None
     return hand_out(project=project, annotator=annotator, rng=rng, ahead=False).current
 
 
-def skip(*, assignment_id: int, annotator: User, reason: str = "") -> None:
-    """Give the slot back; the item goes to others and does not come back to this person."""
-    _leave(assignment_id, annotator, Assignment.State.SKIPPED, reason)
+def skip(*, assignment_id: int, annotator: User, reason: str = "") -> bool:
+    """Give the slot back; the item goes to others and does not come back to this person.
+
+    An answer that was given is taken back. False: nothing was done, for it may no longer be changed.
+    """
+    return _leave(assignment_id, annotator, Assignment.State.SKIPPED, reason)
 
 
-def flag(*, assignment_id: int, annotator: User, note: str = "") -> None:
+def flag(*, assignment_id: int, annotator: User, note: str = "") -> bool:
     """Like a skip, but says that something is wrong with the item: reviewers see it with the note."""
-    _leave(assignment_id, annotator, Assignment.State.FLAGGED, note)
+    return _leave(assignment_id, annotator, Assignment.State.FLAGGED, note)
 
 
 @transaction.atomic
@@ -124,23 +133,30 @@ def lease_end(project: Project) -> datetime:
 
 def one_step_at_a_time(annotator: User) -> None:
     """The tabs of one person take turns until the transaction ends; different people never meet here."""
+    in_turn(f"work/{annotator.pk}")
+
+
+def in_turn(name: str) -> None:
+    """Only one transaction at a time comes past here under this name; it holds the place until it ends."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"work/{annotator.pk}"])
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 
 
 @transaction.atomic
-def _hand_out(project: Project, annotator: User, rng: random.Random, ahead: bool) -> Work:
+def _hand_out(
+    project: Project, annotator: User, rng: random.Random, ahead: bool, *, patient: bool = False
+) -> Work:
     one_step_at_a_time(annotator)
     held = _open_assignments(project, annotator)
     may_claim = project.state == Project.State.RUNNING and may_work(project, annotator)
     current = held.pop(0) if held else None
     if current is None and may_claim:
-        current = _claim(project, annotator, rng, desperate=True)
+        current = _claim(project, annotator, rng, patient=patient, take_over=True)
     if current is not None:
         _show(current, project)
     waiting = next((one for one in held if one.shown_at is None), None)
     if ahead and waiting is None and may_claim and current is not None:
-        waiting = _claim(project, annotator, rng, desperate=False)
+        waiting = _claim(project, annotator, rng)
     return Work(current, waiting if ahead else None)
 
 
@@ -161,14 +177,22 @@ def _show(assignment: Assignment, project: Project) -> None:
     assignment.save(update_fields=["shown_at", "lease_expires_at"])
 
 
-def _claim(project: Project, annotator: User, rng: random.Random, *, desperate: bool) -> Assignment | None:
-    """A new assignment; `desperate` also takes over what waits unseen with others."""
+def _claim(
+    project: Project,
+    annotator: User,
+    rng: random.Random,
+    *,
+    patient: bool = False,
+    take_over: bool = False,
+) -> Assignment | None:
+    """A new assignment: a repeat, an item with a free slot or, with `take_over`, what waits with others."""
     if project.repeat_rate and rng.random() < project.repeat_rate:
         repeat = _repeat(project, annotator, rng)
         if repeat is not None:
             return repeat
-    taken = _take_slot(project, annotator, gold=rng.random() < project.gold_rate)
-    if taken is None and desperate:
+    gold = rng.random() < project.gold_rate
+    taken = (_wait_for_slot if patient else _take_slot)(project, annotator, gold)
+    if taken is None and take_over:
         taken = slots.take_over_row(project, annotator.pk)
     if taken is None:
         return None
@@ -178,19 +202,33 @@ def _claim(project: Project, annotator: User, rng: random.Random, *, desperate: 
     return _assign(item_id, positions, project, annotator)
 
 
-def _take_slot(project: Project, annotator: User, *, gold: bool) -> tuple[int, int] | None:
+def _take_slot(project: Project, annotator: User, gold: bool) -> tuple[int, int] | None:
     """An item whose slot is now ours. When gold has run out there is work, and the reverse."""
     for wants_gold in (gold, not gold):
-        taken = slots.claim_row(project, annotator.pk, gold=wants_gold, skip=True)
+        taken = slots.claim_row(project, annotator.pk, gold=wants_gold)
         if taken is not None:
             return taken
-    # SKIP LOCKED may have passed over rows that others held for an instant: never say "nothing" then.
-    while slots.open_to(project, annotator.pk):
-        for wants_gold in (False, True):
-            taken = slots.claim_row(project, annotator.pk, gold=wants_gold, skip=False)
-            if taken is not None:
-                return taken
     return None
+
+
+def _wait_for_slot(project: Project, annotator: User, gold: bool) -> tuple[int, int] | None:
+    """Like `_take_slot`, but rows that others hold for an instant do not count as nothing.
+
+    Whoever wants the last slots stands in a line and tries until one is theirs or none is left. Nobody in it
+    waits for a row while holding another.
+    """
+    in_turn(f"line/{project.pk}")
+    until = time.monotonic() + PATIENCE
+    while True:
+        before = transaction.savepoint()
+        taken = _take_slot(project, annotator, gold)
+        if taken is not None:
+            transaction.savepoint_commit(before)
+            return taken
+        transaction.savepoint_rollback(before)  # lets go of rows whose last slot went while we looked
+        if time.monotonic() > until or not slots.open_to(project, annotator.pk):
+            return None
+        time.sleep(PAUSE)
 
 
 def _repeat(project: Project, annotator: User, rng: random.Random) -> Assignment | None:
@@ -216,22 +254,26 @@ def _assign(
 
 
 @transaction.atomic
-def _leave(assignment_id: int, annotator: User, state: str, note: str) -> None:
+def _leave(assignment_id: int, annotator: User, state: str, note: str) -> bool:
     one_step_at_a_time(annotator)
     assignment = (
         Assignment.objects.select_for_update(of=("self",))
         .select_related("project")
         .get(pk=assignment_id, annotator=annotator)
     )
-    if assignment.state == Assignment.State.DONE and may_reopen(assignment):
+    if assignment.state == Assignment.State.DONE:
+        if not may_reopen(assignment):
+            return False
         for judgment in Judgment.objects.select_for_update().filter(assignment=assignment, live=True):
             judgment.live = False  # an answer that was taken back does not stand
             judgment.save(update_fields=["live"])
-        release(assignment, state=state, note=note)
-    elif assignment.state == Assignment.State.OPEN:
+    if assignment.state in (Assignment.State.DONE, Assignment.State.OPEN):
         release(assignment, state=state, note=note)
     elif assignment.state == Assignment.State.EXPIRED:  # the slot is already back
         _end(assignment, state, note)
+    elif assignment.state == Assignment.State.SKIPPED and state == Assignment.State.FLAGGED:
+        _end(assignment, state, note or assignment.note)
+    return True
 
 
 def _end(assignment: Assignment, state: str, note: str) -> None:

@@ -39,12 +39,12 @@ def save(
 ) -> Draft:
     """Keep `body` if nothing newer than version `seen` is stored (0: nothing seen); its lease is renewed.
 
-    On an answered item only whoever changes the answer that stands, and names it in `replaces`, keeps a draft:
-    one that was still on its way when the answer arrived comes too late. Raises `StaleDraft` where something
-    newer stands, `AlreadyAnswered`, or `InvalidDraft` for what is too large or cannot be stored.
+    On an answered item only whoever changes the answer that stands, and names it in `replaces`, keeps a
+    draft: one that was still on its way when the answer arrived comes too late. Raises `StaleDraft` where
+    something newer stands, `AlreadyAnswered`, or `InvalidDraft` for what is too large or cannot be stored.
     """
     text = json.dumps(body)
-    if len(text) > LARGEST_DRAFT or "\\u0000" in text:
+    if len(text) > LARGEST_DRAFT or "\\u0000" in text.replace("\\\\", ""):
         raise InvalidDraft(f"A draft has up to {LARGEST_DRAFT} characters and no NUL.")
     one_step_at_a_time(annotator)
     assignment = Assignment.objects.select_related("project").get(pk=assignment_id, annotator=annotator)

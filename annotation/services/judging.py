@@ -71,9 +71,10 @@ def submit(
     The same answer sent again (retry, double click, Back) returns the stored judgment. An answer whose
     lease ran out is accepted if a slot is open, else kept as surplus. `replaces` is the judgment that the
     annotator saw when they changed their mind: the new one supersedes it, if it still stands. `judged_at`
-    dates a simulated answer; by default it is now. Raises `Conflict` when the key or the item already carries a
-    different answer, `InvalidAnswer` when a value is not acceptable.
+    dates a simulated answer; by default it is now. Raises `Conflict` when the key or the item already carries
+    a different answer, `InvalidAnswer` when a value is not acceptable.
     """
+    _check_key(idempotency_key)
     try:
         with transaction.atomic():
             assigning.one_step_at_a_time(annotator)
@@ -82,9 +83,9 @@ def submit(
                 .select_related("project", "item")
                 .get(pk=assignment_id, annotator=annotator)
             )
-            body = _checked(assignment, answers, reasons, comment, spans, idempotency_key)
-            digest = body.digest(assignment_id)
             earlier = _earlier(assignment, idempotency_key)
+            body = _checked(assignment, earlier, answers, reasons, comment, spans)
+            digest = body.digest(assignment_id)
             stored = _already_stored(assignment, earlier, idempotency_key, digest, replaces)
             if stored is not None:
                 return Submission(stored, created=False)
@@ -150,21 +151,26 @@ def given(answer: Answer) -> Given:
     )
 
 
+def _check_key(key: str) -> None:
+    if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
+        raise InvalidAnswer(f"A submission key has 1 to {LONGEST_KEY} printable characters.")
+
+
 def _checked(
     assignment: Assignment,
+    earlier: Sequence[Judgment],
     answers: Sequence[Given],
     reasons: Sequence[str],
     comment: str,
     spans: Sequence[Mapping[str, Any]],
-    key: str,
 ) -> _Body:
     project, responses = assignment.project, len(assignment.display_order)
-    known = [*project.reasons, *(_reasons_once_given(assignment) if reasons or spans else ())]
+    # A reason that the project has dropped since it was given here blocks neither an edit nor a retry.
+    once = [reason for judgment in earlier for reason in _reasons_of(judgment, assignment)]
+    known = [*project.reasons, *once]
     unknown = [reason for reason in reasons if reason not in known]
     if unknown:
         raise InvalidAnswer(f"“{unknown[0][:60]}” is not one of this project's reasons.")
-    if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
-        raise InvalidAnswer(f"A submission key has 1 to {LONGEST_KEY} printable characters.")
     # What a database cannot hold, NUL and halves of characters, is no word of the comment.
     comment = comment.replace("\x00", "").encode("utf-8", "replace").decode().strip()
     if len(comment) > LONGEST_COMMENT:
@@ -177,10 +183,11 @@ def _checked(
     )
 
 
-def _reasons_once_given(assignment: Assignment) -> list[str]:
-    """Reasons of the answer that stands: a reason taken out of the project since does not block an edit."""
-    standing = standing_answer(assignment)
-    return [] if standing is None else list(standing.reasons)
+def _reasons_of(judgment: Judgment, assignment: Assignment) -> list[str]:
+    """What it gave as reasons, chips and marked places alike; of another item: nothing."""
+    if judgment.assignment_id != assignment.pk:
+        return []
+    return [*judgment.reasons, *(span["reason"] for span in judgment.spans)]
 
 
 def _earlier(assignment: Assignment, key: str) -> list[Judgment]:

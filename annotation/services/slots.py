@@ -1,6 +1,6 @@
 """The slots of items, in SQL: take one, take one over, give them back, recount them.
 
-A claim is one atomic statement: the first open item by priority is locked with SKIP LOCKED and its slot
+A claim is one atomic statement: the next open item by priority is locked with SKIP LOCKED and its slot
 taken in the same UPDATE, so an item never has more holders than its overlap and nobody waits for anybody.
 """
 
@@ -15,9 +15,12 @@ from annotation.models.work import Item
 GOLD_SLOTS = 30_000  # everybody may meet a gold item once; its slots never run out
 
 # An item is new to a person who has neither held, judged nor practised on it or its twin: the same responses
-# can stand once as work and once as gold. An expired hold is forgotten.
-_NEW_TO_THEM = """
-    NOT EXISTS (
+# can stand once as work and once as gold. An expired hold is forgotten. Each condition is a subquery of its
+# own, so that it is asked of one item after another, the cheap one first, until one passes: never of all.
+NEW_TO_THEM = """
+    (SELECT NOT EXISTS (SELECT 1 FROM annotation_assignment s WHERE s.item_id = i.id
+                        AND s.annotator_id = %(annotator)s AND s.state <> 'expired'))
+    AND (SELECT NOT EXISTS (
         SELECT 1 FROM annotation_item twin
         WHERE twin.project_id = i.project_id AND twin.response_set = i.response_set
           AND (EXISTS (SELECT 1 FROM annotation_assignment s WHERE s.item_id = twin.id
@@ -25,27 +28,55 @@ _NEW_TO_THEM = """
             OR EXISTS (SELECT 1 FROM annotation_judgment j WHERE j.item_id = twin.id
                        AND j.annotator_id = %(annotator)s AND j.live)
             OR EXISTS (SELECT 1 FROM annotation_practiceanswer w WHERE w.item_id = twin.id
-                       AND w.annotator_id = %(annotator)s)))
+                       AND w.annotator_id = %(annotator)s))))
 """
 
-_CLAIM = f"""
-    UPDATE annotation_item SET slots_left = slots_left - 1
-    WHERE id = (
+_FIRST = f"""(
         SELECT i.id FROM annotation_item i
-        WHERE i.project_id = %(project)s AND i.slots_left > 0 AND i.is_gold = %(gold)s AND {_NEW_TO_THEM}
+        WHERE i.project_id = %(project)s AND i.slots_left > 0 AND {{where}} AND {NEW_TO_THEM}
         ORDER BY i.priority DESC, i.shuffle
         LIMIT 1
-        FOR NO KEY UPDATE OF i {{skip}}
-    )
+        FOR NO KEY UPDATE OF i SKIP LOCKED
+    )"""  # noqa: S608
+
+_TAKE = """
+    UPDATE annotation_item SET slots_left = slots_left - 1 WHERE id = {found}
     RETURNING id, (SELECT count(*) FROM annotation_itemresponse r WHERE r.item_id = annotation_item.id)
-"""  # noqa: S608
+"""
+
+# A person goes on behind the item they answered last, or the way to the next would lead over all they have
+# answered: first to what has come in above it, then through the rest of its priority, round, and down.
+_PLACE = """
+    WITH place AS MATERIALIZED (
+        SELECT coalesce(max(priority), 2147483647) AS priority, coalesce(max(shuffle), -1) AS shuffle FROM (
+            SELECT i.priority, i.shuffle
+            FROM annotation_assignment s JOIN annotation_item i ON i.id = s.item_id
+            WHERE s.annotator_id = %(annotator)s AND s.project_id = %(project)s AND s.state = 'done'
+              AND NOT s.repeat AND NOT i.is_gold
+            ORDER BY s.finished_at DESC
+            LIMIT 1
+        ) latest
+    )
+"""
+_PRIORITY, _SHUFFLE = "(SELECT priority FROM place)", "(SELECT shuffle FROM place)"
+_WAY = (
+    f"i.priority > {_PRIORITY}",
+    f"i.priority = {_PRIORITY} AND i.shuffle > {_SHUFFLE}",
+    f"i.priority = {_PRIORITY} AND i.shuffle <= {_SHUFFLE}",
+    f"i.priority < {_PRIORITY}",
+)
+
+
+_CLAIM_GOLD = _TAKE.format(found=_FIRST.format(where="i.is_gold"))
+_STEPS = ", ".join(_FIRST.format(where=f"NOT i.is_gold AND {where}") for where in _WAY)
+_CLAIM_WORK = _PLACE + _TAKE.format(found=f"coalesce({_STEPS})")
 
 # A hold that waits unseen behind somebody's screen; its slot stays taken, now by another person.
 _TAKE_OVER = f"""
     UPDATE annotation_assignment SET state = 'expired' WHERE id = (
         SELECT w.id FROM annotation_assignment w JOIN annotation_item i ON i.id = w.item_id
         WHERE w.project_id = %(project)s AND w.state = 'open' AND w.shown_at IS NULL AND NOT w.repeat
-          AND w.annotator_id <> %(annotator)s AND {_NEW_TO_THEM}
+          AND w.annotator_id <> %(annotator)s AND i.retired_at IS NULL AND {NEW_TO_THEM}
         ORDER BY w.created_at DESC
         LIMIT 1
         FOR UPDATE OF w SKIP LOCKED
@@ -56,7 +87,7 @@ _TAKE_OVER = f"""
 
 _OPEN_TO = f"""
     SELECT 1 FROM annotation_item i
-    WHERE i.project_id = %(project)s AND i.slots_left > 0 AND {_NEW_TO_THEM} LIMIT 1
+    WHERE i.project_id = %(project)s AND i.slots_left > 0 AND {NEW_TO_THEM} LIMIT 1
 """  # noqa: S608
 
 # A slot is held by an open or done assignment that is not surplus, and by each imported vote. Retired: none.
@@ -69,7 +100,11 @@ _FREE_SLOTS = f"""
 """  # noqa: S608
 _RECOUNT = f"""
     UPDATE annotation_item i SET slots_left = {_FREE_SLOTS}
-    FROM annotation_project p WHERE p.id = i.project_id AND i.id = ANY(%s)
+    FROM annotation_project p WHERE p.id = i.project_id AND i.id = ANY(%s) AND i.slots_left <> {_FREE_SLOTS}
+"""  # noqa: S608
+_RECOUNT_PROJECT = f"""
+    UPDATE annotation_item i SET slots_left = {_FREE_SLOTS}
+    FROM annotation_project p WHERE p.id = i.project_id AND p.id = %s
 """  # noqa: S608
 _WRONG = f"""
     SELECT i.id, i.slots_left, free FROM annotation_project p JOIN annotation_item i ON i.project_id = p.id
@@ -78,15 +113,14 @@ _WRONG = f"""
 """  # noqa: S608
 
 
-def claim_row(project: Project, annotator_id: int, *, gold: bool, skip: bool) -> tuple[int, int] | None:
+def claim_row(project: Project, annotator_id: int, *, gold: bool) -> tuple[int, int] | None:
     """(item, how many responses it has) of an item whose slot is now taken, or None.
 
-    With `skip` rows that others hold for an instant are passed over; without it they are waited for.
+    Rows that others hold for an instant are passed over. Where None comes back, some may stay locked that
+    lost their last slot meanwhile: wait for nothing before the transaction, or the savepoint, is over.
     """
-    return _one(
-        _CLAIM.format(skip="SKIP LOCKED" if skip else ""),
-        {"project": project.pk, "annotator": annotator_id, "gold": gold},
-    )
+    statement = _CLAIM_GOLD if gold else _CLAIM_WORK
+    return _one(statement, {"project": project.pk, "annotator": annotator_id})
 
 
 def take_over_row(project: Project, annotator_id: int) -> tuple[int, int] | None:
@@ -110,6 +144,20 @@ def recount_slots(item_ids: Collection[int]) -> None:
             "SELECT 1 FROM annotation_item WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [ids]
         )
         cursor.execute(_RECOUNT, [ids])
+
+
+def recount_project(project: Project) -> None:
+    """Like `recount_slots`, for all items of a project, when its overlap has changed.
+
+    Below what is taken already nothing is free; no hold and no vote goes.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '10min'")  # a million items are no runaway page
+        cursor.execute(
+            "SELECT 1 FROM annotation_item WHERE project_id = %s ORDER BY id FOR NO KEY UPDATE",
+            [project.pk],
+        )
+        cursor.execute(_RECOUNT_PROJECT, [project.pk])
 
 
 def wrong_slots(project: Project) -> list[tuple[int, int, int]]:

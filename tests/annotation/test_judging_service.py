@@ -10,24 +10,7 @@ from annotation.models.work import Answer, Assignment, Judgment
 from annotation.services import assigning, judging, slots
 from tests import factories
 from tests.annotation.crowds import at_once
-
-
-def held(overlap: int = 3) -> Assignment:
-    project = factories.project(overlap=overlap, reasons=["factual error", "unsafe"])
-    factories.pair_item(project)
-    claimed = assigning.claim(project=project, annotator=factories.user())
-    assert claimed is not None
-    return claimed
-
-
-def send(assignment: Assignment, choice: str = "a", key: str = "k1", **fields: object) -> judging.Submission:
-    return judging.submit(
-        assignment_id=assignment.pk,
-        annotator=assignment.annotator,
-        choice=choice,
-        idempotency_key=key,
-        **fields,
-    )
+from tests.annotation.working import held, send
 
 
 @pytest.mark.django_db
@@ -163,8 +146,11 @@ def test_nobody_answers_for_somebody_else() -> None:
     mine = held()
     with pytest.raises(Assignment.DoesNotExist):
         judging.submit(
-            assignment_id=mine.pk, annotator=factories.user(), choice="a", idempotency_key="k"
-        )  # fmt: skip
+            assignment_id=mine.pk,
+            annotator=factories.user(),
+            answers=judging.pairwise(mine.project, "a"),
+            idempotency_key="k",
+        )
 
 
 @pytest.mark.django_db
@@ -175,76 +161,6 @@ def test_an_answer_to_a_skipped_item_counts_after_all() -> None:
     mine.refresh_from_db()
     assert (mine.state, mine.surplus) == ("done", False)
     assert slots.wrong_slots(mine.item.project) == []
-
-
-# --- undo ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.django_db
-def test_an_undone_answer_is_superseded_by_the_next() -> None:
-    mine = held()
-    first = send(mine, "a", key="k1").judgment
-    back = judging.undo_last(project=mine.item.project, annotator=mine.annotator)
-    assert back is not None
-    assert (back.pk, back.state, back.display_order) == (mine.pk, "open", mine.display_order)
-    assert judging.retracted_answer(back) == first
-    second = send(mine, "b", key="k2").judgment
-    judging.undo_last(project=mine.item.project, annotator=mine.annotator)
-    third = send(mine, "a", key="k3").judgment
-    assert [(each.live, each.supersedes) for each in Judgment.objects.order_by("pk")] == [
-        (False, None), (False, first), (True, second)
-    ]  # fmt: skip
-    assert third.live
-    assert slots.wrong_slots(mine.item.project) == []
-
-
-@pytest.mark.django_db
-def test_undo_returns_to_the_open_item_afterwards() -> None:
-    mine = held()
-    project, person = mine.item.project, mine.annotator
-    factories.pair_item(project)
-    send(mine)
-    waiting = assigning.claim(project=project, annotator=person)
-    assert waiting is not None
-    back = judging.undo_last(project=project, annotator=person)
-    assert back == mine
-    assert assigning.claim(project=project, annotator=person) == mine
-    send(mine, "b", key="k2")
-    assert assigning.claim(project=project, annotator=person) == waiting
-    assert slots.wrong_slots(project) == []
-
-
-@pytest.mark.django_db
-def test_a_retry_that_arrives_after_the_undo_does_not_bring_the_answer_back() -> None:
-    mine = held()
-    first = send(mine, key="k1").judgment
-    judging.undo_last(project=mine.item.project, annotator=mine.annotator)
-    again = send(mine, key="k1")
-    assert (again.judgment, again.created, again.judgment.live) == (first, False, False)
-    assert Assignment.objects.get().state == "open"
-
-
-@pytest.mark.django_db
-def test_there_is_nothing_to_undo_without_an_answer_or_in_a_closed_project() -> None:
-    mine = held()
-    project = mine.item.project
-    assert judging.undo_last(project=project, annotator=mine.annotator) is None
-    send(mine)
-    assert judging.undo_last(project=project, annotator=factories.user()) is None
-    project.state = "closed"
-    project.save()
-    assert judging.undo_last(project=project, annotator=mine.annotator) is None
-    assert Judgment.objects.get().live
-
-
-@pytest.mark.django_db(transaction=True)
-def test_undo_pressed_many_times_at_once_goes_back_one_answer_at_a_time() -> None:
-    mine = held()
-    project, person = mine.item.project, mine.annotator
-    send(mine)
-    at_once(lambda _: judging.undo_last(project=project, annotator=person), range(8))
-    assert [judgment.live for judgment in Judgment.objects.all()] == [False]
-    assert slots.wrong_slots(project) == []
 
 
 # --- append-only -----------------------------------------------------------------------------------
@@ -295,12 +211,23 @@ def test_the_database_lets_an_answer_be_retracted_and_never_come_back() -> None:
         ({"key": ""}, "1 to 100"),
         ({"key": "x" * 101}, "1 to 100"),
         ({"key": "nul\x00"}, "printable"),
+        ({"answers": []}, "No answer yet for overall"),
+        ({"spans": [{"response": 2, "start": 0, "end": 1, "quote": "x"}]}, "names response 3 of 2"),
     ],
 )
 def test_an_unacceptable_answer_stores_nothing(change: dict[str, object], words: str) -> None:
     mine = held()
+    fields = {"choice": "a", "key": "k1", **change}
+    answers = fields.pop("answers", None)
+    choice, key = fields.pop("choice"), fields.pop("key")
     with pytest.raises(judging.InvalidAnswer, match=words):
-        send(mine, **change)
+        judging.submit(
+            assignment_id=mine.pk,
+            annotator=mine.annotator,
+            answers=judging.pairwise(mine.project, choice) if answers is None else answers,
+            idempotency_key=key,
+            **fields,
+        )
     assert not Judgment.objects.exists()
     assert Assignment.objects.get().state == "open"
 
@@ -323,13 +250,3 @@ def test_no_more_seconds_than_passed_on_the_servers_clock(
     assert send(mine, seconds=claimed).judgment.seconds == (
         stored if stored is None else pytest.approx(stored, abs=5.0 if stored == 60 else 1e-9)
     )
-
-
-@pytest.mark.django_db
-def test_queries_of_a_submission(django_assert_num_queries: object) -> None:
-    mine = held()
-    assert mine.annotator.pk  # loaded, as the signed-in user is
-    with django_assert_num_queries(9):  # 2 of a savepoint, which is the transaction outside tests
-        send(mine)
-    with django_assert_num_queries(5):
-        send(mine)
