@@ -82,6 +82,7 @@ def import_records(
     with transaction.atomic():
         with connection.cursor() as cursor:
             import_merge.lock(cursor, project.pk)
+            _as_it_is_now(project)
             import_merge.create_staging(cursor)
             rows, candidates_only = _stage(project, records, errors)
             total, first = import_merge.set_conflicts_aside(cursor, project.pk, most=ERRORS_KEPT)
@@ -109,6 +110,11 @@ def import_records(
         fatal=errors.fatal,
         candidates_only=candidates_only,
     )
+
+
+def _as_it_is_now(project: Project) -> None:
+    """Overlap and question change under the import lock only: the rows are read against what holds now."""
+    project.refresh_from_db(fields=["overlap", "kind", "criteria", "rating_points", "ties", "both_bad"])
 
 
 def _stage(project: Project, records: Iterable[ItemRecord | RowError], errors: _Errors) -> tuple[int, int]:

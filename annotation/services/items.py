@@ -7,15 +7,11 @@ from collections.abc import Iterable, Sequence
 
 from django.db import connection, transaction
 
-from accounts.models import User
-from accounts.services import audit
 from annotation.models.content import Response
 from annotation.models.project import Project
-from annotation.models.quality import GoldAnswer
 from annotation.models.work import Item, ItemResponse
 from annotation.services import import_merge
 from annotation.services.import_staging import response_set
-from annotation.services.slots import GOLD_SLOTS
 
 
 class UnfitPair(ValueError):
@@ -33,6 +29,7 @@ def queue_pairs(
     """
     with connection.cursor() as cursor:
         import_merge.lock(cursor, project.pk)  # an import that brings the same pairs waits
+    project.refresh_from_db(fields=["overlap"])  # it changes under this lock only
     responses = _responses(project, pairs)
     sets = [_set_of(responses, pair) for pair in pairs]
     known = {
@@ -51,36 +48,6 @@ def queue_pairs(
     pair_of = dict(zip(sets, pairs, strict=True))
     _place(fresh, [pair_of[item.response_set] for item in fresh])
     return [known[set_hash] for set_hash in sets]
-
-
-@transaction.atomic
-def make_gold(
-    *, project: Project, better: Response, worse: Response, reason: str, actor: User | None = None
-) -> Item:
-    """A gold item whose expert answer prefers `better`; the one there is, if the pair is already gold.
-
-    Which of the two is canonical a is drawn from their keys, so that the answer is not always a.
-    """
-    pair = sorted((better, worse), key=lambda response: response.key)
-    set_hash = response_set([response.key for response in pair])
-    found = Item.objects.filter(project=project, response_set=set_hash, is_gold=True).first()
-    if found is not None:
-        return found
-    if better.prompt_id != worse.prompt_id:
-        raise UnfitPair(f"Responses {better.pk} and {worse.pk} answer different prompts.")
-    item = _new_item(project, better.prompt_id, set_hash, Item.Origin.GOLD, 0)
-    item.slots_left = GOLD_SLOTS
-    item.save()
-    _place([item], [(pair[0].pk, pair[1].pk)])
-    GoldAnswer.objects.create(
-        item=item,
-        criterion=project.main_criterion,
-        choice="a" if pair[0] == better else "b",
-        reason=reason,
-        created_by=actor,
-    )
-    audit.record(actor=actor, project=project, action="gold created", detail={"item": item.pk})
-    return item
 
 
 def _responses(project: Project, pairs: Iterable[tuple[int, int]]) -> dict[int, Response]:

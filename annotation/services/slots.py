@@ -106,6 +106,10 @@ _RECOUNT_PROJECT = f"""
     UPDATE annotation_item i SET slots_left = {_FREE_SLOTS}
     FROM annotation_project p WHERE p.id = i.project_id AND p.id = %s
 """  # noqa: S608
+_RECOUNT_PROJECT = f"""
+    UPDATE annotation_item i SET slots_left = {_FREE_SLOTS}
+    FROM annotation_project p WHERE p.id = i.project_id AND p.id = %s
+"""  # noqa: S608
 _WRONG = f"""
     SELECT i.id, i.slots_left, free FROM annotation_project p JOIN annotation_item i ON i.project_id = p.id
     CROSS JOIN LATERAL (SELECT {_FREE_SLOTS} AS free) recounted
@@ -144,6 +148,20 @@ def recount_slots(item_ids: Collection[int]) -> None:
             "SELECT 1 FROM annotation_item WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [ids]
         )
         cursor.execute(_RECOUNT, [ids])
+
+
+def recount_project(project: Project) -> None:
+    """Like `recount_slots`, for all items of a project, when its overlap has changed.
+
+    Below what is taken already nothing is free; no hold and no vote goes.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '10min'")  # a million items are no runaway page
+        cursor.execute(
+            "SELECT 1 FROM annotation_item WHERE project_id = %s ORDER BY id FOR NO KEY UPDATE",
+            [project.pk],
+        )
+        cursor.execute(_RECOUNT_PROJECT, [project.pk])
 
 
 def recount_project(project: Project) -> None:
