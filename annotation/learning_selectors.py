@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
 
@@ -222,10 +222,14 @@ def exercises_of(project: Project) -> QuerySet[Exercise]:
 
 
 def results(exercise: Exercise) -> list[Attempt]:
-    """Every attempt with `done`, the number of items answered, by name and number."""
+    """Every attempt by name and number: items answered (`done`) and `asked`, whether it is their `latest`."""
+    after = Attempt.objects.filter(
+        exercise=exercise, annotator=OuterRef("annotator"), number__gt=OuterRef("number")
+    )
     return list(
         Attempt.objects.filter(exercise=exercise)
         .select_related("annotator")
+        .annotate(latest=~Exists(after))
         .annotate(done=Count("answers", filter=Q(answers__answered_at__isnull=False)), asked=Count("answers"))
         .order_by("annotator__username", "number")
     )

@@ -17,11 +17,11 @@ from annotation.models.quality import GoldAnswer
 from annotation.selectors import JUDGES, latest_guidelines, role_in
 from annotation.services.assigning import one_step_at_a_time
 from annotation.services.learning import begin
+from annotation.session_selectors import GAP
 
 MOST_ITEMS = 200
 LONGEST_NOTE = 2_000
 EDITABLE = ("name", "introduction", "pass_mark", "attempts", "cooldown_hours")
-GAP = "guideline gap"
 
 
 class Refused(ValueError):
