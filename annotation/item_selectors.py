@@ -1,55 +1,83 @@
-"""Reads about single items: which ones people disagree on most, and who said what."""
+"""Reads about single items: which ones people disagree on most."""
 
 from dataclasses import dataclass
 
 from django.db import connection
 from django.http import Http404
 
+from annotation.answer_words import LETTERS
 from annotation.models.project import Project
-from annotation.models.quality import GoldAnswer
-from annotation.models.work import Item, Judgment
+from annotation.models.work import Item
+from annotation.pair_votes import counts_sql
 
-_DISPUTED = """
-    WITH votes AS (
-        SELECT j.item_id AS item, count(*)::float AS n,
-               count(*) FILTER (WHERE a.choice = 'a') AS a,
-               count(*) FILTER (WHERE a.choice IN ('tie', 'both_bad')) AS tie,
-               count(*) FILTER (WHERE a.choice = 'b') AS b
+# Votes on each pair of responses; an item's entropy is the mean over its pairs, a to b are of the pair that
+# is disputed most.
+_ENTROPY = """
+    WITH votes AS ({counted}), scored AS (
+        SELECT item_id, a_at, b_at, a, tie, b, a + tie + b AS n,
+               abs(-(coalesce(a / n * ln(nullif(a, 0) / n), 0) + coalesce(tie / n * ln(nullif(tie, 0) / n), 0)
+                     + coalesce(b / n * ln(nullif(b, 0) / n), 0)) / ln(2)) AS entropy
+        FROM (SELECT *, (a + tie + b)::float AS n FROM votes) counted
+    ), ranked AS (
+        SELECT *, avg(entropy) OVER w AS of_item,
+               row_number() OVER (PARTITION BY item_id ORDER BY entropy DESC, a_at, b_at) AS place
+        FROM scored WINDOW w AS (PARTITION BY item_id)
+    )
+    SELECT s.item_id, p.messages -> -1 ->> 'content', s.n, s.of_item, s.a_at, s.b_at, s.a, s.tie, s.b
+    FROM ranked s
+    JOIN annotation_item i ON i.id = s.item_id
+    JOIN annotation_prompt p ON p.id = i.prompt_id
+    WHERE s.place = 1 AND s.n >= %(least)s AND s.of_item >= %(floor)s
+    ORDER BY s.of_item DESC, s.n DESC, s.item_id
+    LIMIT %(limit)s
+"""
+
+# Ratings differ by so many points: the standard deviation of each response, the mean over the item's.
+_SPREAD = """
+    WITH spread AS (
+        SELECT j.item_id, r.position, count(*) AS n, stddev_pop(r.rating)::float AS points
         FROM annotation_judgment j
         JOIN annotation_item i ON i.id = j.item_id
         JOIN annotation_answer a ON a.judgment_id = j.id AND a.criterion = %(criterion)s
-        WHERE i.project_id = %(project)s AND NOT i.is_gold AND j.live AND a.choice <> ''
-        GROUP BY j.item_id
-    ), scored AS (
-        SELECT item, a, tie, b, n,
-               -(coalesce(a / n * ln(nullif(a, 0) / n), 0) + coalesce(tie / n * ln(nullif(tie, 0) / n), 0)
-                 + coalesce(b / n * ln(nullif(b, 0) / n), 0)) / ln(2) AS entropy
-        FROM votes
-    )
-    SELECT s.item, p.messages -> -1 ->> 'content', s.a, s.tie, s.b, abs(s.entropy)
+        CROSS JOIN LATERAL unnest(a.ratings) WITH ORDINALITY AS r(rating, position)
+        WHERE i.project_id = %(project)s AND NOT i.is_gold AND j.live
+        GROUP BY j.item_id, r.position
+    ), scored AS (SELECT item_id, max(n) AS n, avg(points) AS points FROM spread GROUP BY item_id)
+    SELECT s.item_id, p.messages -> -1 ->> 'content', s.n, s.points
     FROM scored s
-    JOIN annotation_item i ON i.id = s.item
+    JOIN annotation_item i ON i.id = s.item_id
     JOIN annotation_prompt p ON p.id = i.prompt_id
-    WHERE s.n >= %(least)s AND s.entropy >= %(floor)s
-    ORDER BY s.entropy DESC, s.n DESC, s.item
+    WHERE s.n >= %(least)s AND s.points >= %(floor)s
+    ORDER BY s.points DESC, s.n DESC, s.item_id
     LIMIT %(limit)s
 """
 
 
 @dataclass(frozen=True)
 class DisputedItem:
-    """Votes on one item; both-are-bad counts as a tie. entropy in bits: 0 unanimous, 1.58 an even three."""
+    """How far people part on one item.
+
+    entropy: in bits, of the votes on its pairs of responses: 0 unanimous, 1.58 an even three; of ratings it
+    is the spread in points. a, tie, b: votes on the pair that is disputed most, at the positions a_at and
+    b_at; both-are-bad counts as a tie. None of these for ratings.
+    """
 
     id: int
     prompt: str  # its last turn, whole
-    a: int
-    tie: int
-    b: int
+    votes: int
     entropy: float
+    a_at: int | None = None
+    b_at: int | None = None
+    a: int | None = None
+    tie: int | None = None
+    b: int | None = None
 
     @property
-    def votes(self) -> int:
-        return self.a + self.tie + self.b
+    def pair(self) -> str:
+        """A : C"""
+        if self.a_at is None or self.b_at is None:
+            return ""
+        return f"{LETTERS[self.a_at]} : {LETTERS[self.b_at]}"
 
 
 def disputed(project: Project, *, limit: int | None = 10) -> list[DisputedItem]:
@@ -70,51 +98,16 @@ def _disputed(project: Project, *, limit: int | None, least: int, floor: float) 
         "least": least,
         "floor": floor,
     }
+    counted = counts_sql(project, where="v.criterion = %(criterion)s")
+    statement = _SPREAD if project.kind == Project.Kind.RATING else _ENTROPY.format(counted=counted)
     with connection.cursor() as cursor:
-        cursor.execute(_DISPUTED, values)
+        cursor.execute(statement, values)
         return [DisputedItem(*row) for row in cursor.fetchall()]
 
 
 def item_for(project: Project, item_id: int) -> Item:
     """The project's item with its prompt, or Http404."""
-    item = project.items.select_related("prompt").filter(pk=item_id).first()
+    item = project.items.select_related("prompt", "project").filter(pk=item_id).first()
     if item is None:
         raise Http404("No such item.")
     return item
-
-
-def gold_answer(item: Item) -> GoldAnswer | None:
-    return GoldAnswer.objects.filter(item=item, criterion=item.project.main_criterion).first()
-
-
-@dataclass(frozen=True)
-class Vote:
-    """One live judgment as a reviewer reads it. left: "a" or "b", "" where nobody knows what was shown."""
-
-    annotator: str
-    origin: str
-    choice: str
-    left: str
-    judgment: Judgment
-
-
-def votes_on(item: Item, criterion: str) -> list[Vote]:
-    """Live judgments, oldest first, on one criterion."""
-    judgments = (
-        Judgment.objects.filter(item=item, live=True)
-        .select_related("annotator")
-        .prefetch_related("answers")
-        .order_by("judged_at", "pk")
-    )
-    return [
-        Vote(
-            annotator=str(judgment.annotator),
-            origin=judgment.annotator.origin,
-            choice=answer.choice,
-            left="ab"[judgment.display_order[0]] if judgment.display_order else "",
-            judgment=judgment,
-        )
-        for judgment in judgments
-        for answer in judgment.answers.all()
-        if answer.criterion == criterion
-    ]

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from annotation import charts, item_selectors, monitor_selectors, monitor_words, selectors
+from annotation import charts, item_selectors, monitor_selectors, monitor_words, progress_selectors
 from annotation.aggregation import flags
 from annotation.aggregation.flags import Assessment, Record
 from annotation.agreement.estimate import Estimate
@@ -71,7 +71,7 @@ class Person:
 class Monitor:
     verdict: Verdict
     totals: Totals
-    progress: selectors.Progress
+    progress: progress_selectors.Progress
     headline: Estimate
     headline_text: str
     agreement: tuple[CriterionRows, ...]
@@ -84,7 +84,7 @@ class Monitor:
     disputed: tuple[DisputedItem, ...]
 
 
-def monitor_of(project: Project, progress: selectors.Progress, *, sort: str) -> Monitor:
+def monitor_of(project: Project, progress: progress_selectors.Progress, *, sort: str) -> Monitor:
     """Everything on the page but the workers. `sort` is a key of SORTS, with a minus in front: backwards."""
     rows = monitor_selectors.annotators(project)
     assessments = assessed(rows)

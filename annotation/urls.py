@@ -1,6 +1,18 @@
 from django.urls import path
 
-from annotation.views import annotate, data, drafts, home, monitor
+from annotation.views import (
+    annotate,
+    data,
+    drafts,
+    exercises,
+    gold,
+    home,
+    items,
+    learning,
+    monitor,
+    sessions,
+    work,
+)
 
 app_name = "annotation"
 urlpatterns = [
@@ -11,13 +23,36 @@ urlpatterns = [
     path("p/<slug:slug>/judge/skip/", annotate.skip, name="skip"),
     path("p/<slug:slug>/judge/flag/", annotate.flag, name="flag"),
     path("p/<slug:slug>/judge/undo/", annotate.undo, name="undo"),
+    path("p/<slug:slug>/judge/waiting/", work.waiting, name="waiting"),
+    path("p/<slug:slug>/work/", work.work, name="work"),
     path("p/<slug:slug>/guidelines/", annotate.guidelines, name="guidelines"),
     path("p/<slug:slug>/monitor/", monitor.monitor, name="monitor"),
     path("p/<slug:slug>/monitor/<slug:table>.csv", monitor.download, name="monitor_csv"),
-    path("p/<slug:slug>/items/<int:item_id>/", monitor.item, name="item"),
+    path("p/<slug:slug>/items/<int:item_id>/", items.item, name="item"),
+    path("p/<slug:slug>/items/<int:item_id>/claim/", items.claim, name="claim_item"),
+    path("p/<slug:slug>/items/<int:item_id>/votes/", items.see_votes, name="see_votes"),
+    path("p/<slug:slug>/items/<int:item_id>/gold/", gold.write, name="write_gold"),
+    path("p/<slug:slug>/items/<int:item_id>/retire/", gold.retire, name="retire_gold"),
+    path("p/<slug:slug>/items/<int:item_id>/restore/", gold.restore, name="restore_gold"),
+    path("p/<slug:slug>/gold/", gold.listing, name="gold"),
     path("p/<slug:slug>/data/", data.overview, name="data"),
     path("p/<slug:slug>/data/import/", data.import_items, name="import_items"),
     path("p/<slug:slug>/data/snapshots/", data.take_snapshot, name="take_snapshot"),
     path("p/<slug:slug>/data/snapshots/<int:number>/", data.snapshot, name="snapshot"),
     path("p/<slug:slug>/data/snapshots/<int:number>/<slug:format>/", data.export, name="export"),
+    path("p/<slug:slug>/learn/", learning.learn, name="learn"),
+    path("p/<slug:slug>/learn/<int:exercise_id>/", learning.practise, name="practise"),
+    path("p/<slug:slug>/learn/<int:exercise_id>/<int:number>/", learning.practised, name="practised"),
+    path("p/<slug:slug>/learn/<int:exercise_id>/session/", sessions.session, name="session"),
+    path("p/<slug:slug>/exercises/", exercises.overview, name="exercises"),
+    path("p/<slug:slug>/exercises/waivers/", exercises.waive, name="waive"),
+    path("p/<slug:slug>/exercises/<int:exercise_id>/", exercises.exercise, name="exercise"),
+    path("p/<slug:slug>/exercises/<int:exercise_id>/items/", exercises.change_items, name="exercise_items"),
+    path("p/<slug:slug>/exercises/<int:exercise_id>/state/", exercises.change_state, name="exercise_state"),
+    path("p/<slug:slug>/exercises/<int:exercise_id>/again/", exercises.give_attempt, name="give_attempt"),
+    path(
+        "p/<slug:slug>/exercises/<int:exercise_id>/attempts/<int:attempt_id>/",
+        exercises.attempt,
+        name="attempt",
+    ),
 ]

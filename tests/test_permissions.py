@@ -22,8 +22,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from accounts.models import Role, User
 from accounts.services import inviting
 from activelearning.models import SelectionBatch
+from annotation.models.learning import Attempt
 from annotation.selectors import BUILDERS, EVERYONE, JUDGES, MANAGERS, WATCHERS
 from tests import factories
+from tests.annotation import practising
 from tests.cast import Cast, browser, make_cast
 
 PUBLIC, SIGNED_IN, STAFF = "public", "signed in", "staff"
@@ -64,10 +66,29 @@ ROUTES = [
     Route(P + "judge/skip/", JUDGES, NO, 404),
     Route(P + "judge/flag/", JUDGES, NO, 404),
     Route(P + "judge/undo/", JUDGES, NO, 302),
+    Route(P + "judge/waiting/", JUDGES, 204, NO),  # 204: an item is there
+    Route(P + "work/", JUDGES, 200, NO),
+    Route(P + "learn/", JUDGES, 200, NO),
+    Route(P + "learn/<int:exercise_id>/", JUDGES, 200, 302),
+    Route(P + "learn/<int:exercise_id>/<int:number>/", JUDGES, 302, NO),  # a session tells no expert's answer
+    Route(P + "learn/<int:exercise_id>/session/", JUDGES, 200, 302),
+    Route(P + "exercises/", MANAGERS, 200, 422),
+    Route(P + "exercises/waivers/", MANAGERS, NO, 404),  # 404: it names nobody
+    Route(P + "exercises/<int:exercise_id>/", MANAGERS, 200, 422),
+    Route(P + "exercises/<int:exercise_id>/items/", MANAGERS, NO, 302),
+    Route(P + "exercises/<int:exercise_id>/state/", MANAGERS, NO, 302),
+    Route(P + "exercises/<int:exercise_id>/again/", MANAGERS, NO, 404),
+    Route(P + "exercises/<int:exercise_id>/attempts/<int:attempt_id>/", MANAGERS, 200, NO),
     Route(P + "guidelines/", EVERYONE, 200, NO),
     Route(P + "monitor/", WATCHERS, 200, NO),
     Route(P + "monitor/<slug:table>.csv", WATCHERS, 200, NO),
     Route(P + "items/<int:item_id>/", WATCHERS, 200, NO),
+    Route(P + "items/<int:item_id>/claim/", WATCHERS & JUDGES, NO, 302),
+    Route(P + "items/<int:item_id>/votes/", WATCHERS & JUDGES, NO, 302),
+    Route(P + "items/<int:item_id>/gold/", MANAGERS, 200, 422),  # a reviewer's: of items with votes only
+    Route(P + "items/<int:item_id>/retire/", MANAGERS, NO, 404),  # 404: the item is no gold
+    Route(P + "items/<int:item_id>/restore/", MANAGERS, NO, 404),
+    Route(P + "gold/", WATCHERS, 200, NO),
     Route(P + "data/", BUILDERS, 200, NO),
     Route(P + "data/import/", BUILDERS, 200, 422),
     Route(P + "data/snapshots/", BUILDERS, NO, 302),
@@ -106,6 +127,7 @@ class World:
     cast: Cast
     invitation: inviting.IssuedInvitation
     items: dict[str, int]  # the key of an item in each project
+    attempts: dict[str, Attempt]  # the annotator's, at a calibration session of each project
     cookies: dict[str, str]
 
     def url(self, route: Route, slug: str = "harbour") -> str:
@@ -115,6 +137,8 @@ class World:
             "user_id": self.cast.annotator.pk,
             "item_id": self.items.get(slug, 1),
             "assignment_id": 0,
+            "exercise_id": self.attempts[slug].exercise_id if slug in self.attempts else 1,
+            "attempt_id": self.attempts[slug].pk if slug in self.attempts else 1,
             "invitation_id": self.invitation.invitation.pk,
             "token": token,
             "number": 1,
@@ -146,17 +170,19 @@ def world(db: None) -> World:
 def make_world() -> World:
     """Each of the two projects has one of everything a route can name."""
     cast = make_cast()
-    items = {}
+    items, attempts = {}, {}
     for project in (cast.project, cast.other_project):
         factories.guideline(project)
         items[project.slug] = factories.pair_item(project).pk
         factories.judgment(factories.pair_item(project), cast.annotator)
+        session = practising.exercise(project, [factories.gold_item(project)], kind="session")
+        attempts[project.slug] = practising.take(session, cast.annotator, right=1)
         run = factories.run(project)
         factories.ensemble(run)
         SelectionBatch.objects.create(project=project, number=1, strategy="recipe", seed=0, candidates=1)
     issued = inviting.invite(project=cast.project, role=Role.REVIEWER, actor=cast.manager)
     cookies = {actor: signed_in_as(getattr(cast, actor)) for actor in ACTORS if actor != "stranger"}
-    return World(cast, issued, items, cookies)
+    return World(cast, issued, items, attempts, cookies)
 
 
 def signed_in_as(user: User) -> str:

@@ -1,9 +1,13 @@
-"""What an expert may answer: like anybody else, but without a strength and not under every criterion."""
+"""What an expert may answer, and how right a whole judgment is against it.
 
-from collections.abc import Sequence
+An expert answers like anybody else, but without a strength and not under every criterion.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from annotation.answering.answer import Answer, InvalidAnswer, Question, checked
+from annotation.answering.credit import credit
 
 
 def checked_expert(answers: Sequence[Answer], question: Question, responses: int) -> tuple[Answer, ...]:
@@ -25,3 +29,15 @@ def checked_expert(answers: Sequence[Answer], question: Question, responses: int
     asked = tuple(criterion for criterion in question.criteria if criterion in named)
     plain = [replace(answer, strength=None) for answer in answers]
     return checked(plain, replace(question, criteria=asked, strength=False), responses)
+
+
+def judgment_credit(
+    given: Mapping[str, Answer], expert: Mapping[str, Answer], question: Question
+) -> float | None:
+    """Of pairs the credit under the main criterion; else the mean over all that both have answered.
+
+    None where they have no criterion in common. A judgment with at least `credit.RIGHT` is right.
+    """
+    counted = question.criteria[:1] if question.kind == "pairwise" else question.criteria
+    found = [credit(given[name], expert[name]) for name in counted if name in given and name in expert]
+    return sum(found) / len(found) if found else None

@@ -9,7 +9,7 @@ from accounts.models import User
 from annotation.interchange.jsonl import read_jsonl
 from annotation.models.content import Response
 from annotation.models.project import Project
-from annotation.services import importing, items, projects
+from annotation.services import gold, importing, projects
 
 FOLDER = Path(__file__).resolve().parent.parent / "sample"
 SLUG = "sample"
@@ -40,11 +40,11 @@ def load_sample(*, manager: User | None = None) -> tuple[Project, bool]:
 
 def _make_gold(project: Project, path: Path, manager: User | None) -> None:
     for line in path.read_text().splitlines():
-        gold = json.loads(line)["metadata"].get("gold")
-        if gold is None:
+        stated = json.loads(line)["metadata"].get("gold")
+        if stated is None:
             continue
         better, worse = (
-            Response.objects.get(prompt__project=project, external_id=gold[side])
+            Response.objects.get(prompt__project=project, external_id=stated[side])
             for side in ("better", "worse")
         )
-        items.make_gold(project=project, better=better, worse=worse, reason=gold["reason"], actor=manager)
+        gold.make_gold(project=project, better=better, worse=worse, reason=stated["reason"], actor=manager)

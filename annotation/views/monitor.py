@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
-from annotation import item_selectors, monitor_selectors, monitoring, selectors
+from annotation import monitor_selectors, monitoring, progress_selectors, selectors
 from annotation.views.monitor_tables import TABLES, harmless
 
 ANNOTATORS_SHOWN = 100
@@ -24,7 +24,7 @@ def monitor(request: HttpRequest, slug: str) -> HttpResponse:
     user = cast(User, request.user)
     project = selectors.project_for(user, slug, roles=selectors.WATCHERS)
     workers = {queue: selectors.worker_alive(queue) for queue in ("light", "training")}
-    progress = selectors.progress(project, user)
+    progress = progress_selectors.progress(project, user, fresh=True)
     state = monitor_selectors.fingerprint(project, *workers.values(), progress.done, progress.total)
     partial = getattr(request, "htmx", False)
     if partial and request.GET.get("seen") == state:
@@ -59,27 +59,6 @@ def _columns(sort: str) -> dict[str, dict[str, str]]:
             "now": now,
         }
     return columns
-
-
-@login_required
-@require_GET
-def item(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
-    """One item to read: the prompt, the responses, and every vote with what its annotator saw."""
-    project = selectors.project_for(cast(User, request.user), slug, roles=selectors.WATCHERS)
-    found = item_selectors.item_for(project, item_id)
-    responses = found.item_responses.select_related("response").order_by("position")
-    context = {
-        "project": project,
-        "tab": "monitor",
-        "item": found,
-        "messages_of_prompt": found.prompt.messages,
-        "responses": [
-            (letter, each.response.text) for letter, each in zip("ABCDEFGH", responses, strict=False)
-        ],
-        "votes": item_selectors.votes_on(found, project.main_criterion),
-        "gold": item_selectors.gold_answer(found) if found.is_gold else None,
-    }
-    return render(request, "annotation/item.html", context)
 
 
 @login_required

@@ -39,7 +39,7 @@ def test_the_item_page_shows_texts_votes_sides_and_reasons(cast: Cast) -> None:
     factories.judgment(
         item, person("ann"), "b", display_order=(1, 0), reasons=("factual error",), comment="<b>cites</b> it"
     )
-    html = browser(cast.reviewer).get(reverse("annotation:item", args=["harbour", item.pk])).content.decode()
+    html = browser(cast.engineer).get(reverse("annotation:item", args=["harbour", item.pk])).content.decode()
     text = words(html)
     assert "<strong>bold</strong>" in html
     assert "B is better" in text

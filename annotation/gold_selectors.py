@@ -1,0 +1,185 @@
+"""Reads about gold: what the expert said, who met it, how many were right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from accounts.models import User
+from annotation.answer_words import one_in_words
+from annotation.answering.answer import Answer as Given
+from annotation.answering.credit import RIGHT
+from annotation.models.learning import PracticeAnswer
+from annotation.models.project import Project
+from annotation.models.quality import GoldAnswer
+from annotation.models.work import Assignment, Item, Judgment
+
+State = Literal["used", "retired", "all"]
+STATES: Final[tuple[State, ...]] = ("used", "retired", "all")
+ROUNDING: Final = 1e-9  # means of credits in SQL and in Python differ by less
+
+# One row a judgment on gold: judgment, item_id, annotator_id, credit (as `answering.expert.judgment_credit`).
+_CREDITS = """
+    SELECT j.id AS judgment, j.item_id, j.annotator_id,
+           avg(laurel_credit(a.choice, a.ranks, a.ratings, g.choice, g.ranks, g.ratings)) AS credit
+    FROM annotation_item i
+    JOIN annotation_goldanswer g ON g.item_id = i.id AND {counted}
+    JOIN annotation_judgment j ON j.item_id = i.id AND j.live
+    JOIN annotation_answer a ON a.judgment_id = j.id AND a.criterion = g.criterion
+    WHERE i.project_id = %(project)s AND i.is_gold AND {which}
+    GROUP BY j.id
+"""
+
+
+def _credits(project: Project, *, which: str = "true") -> str:
+    """Of pairs only the main criterion says who is right; see `answering.expert.judgment_credit`."""
+    main_only = project.kind == Project.Kind.PAIRWISE
+    return _CREDITS.format(counted="g.criterion = %(main)s" if main_only else "true", which=which)
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Answers to gold, and those with credit enough to be right."""
+
+    answered: int = 0
+    right: int = 0
+
+    @property
+    def share(self) -> float | None:
+        return self.right / self.answered if self.answered else None
+
+
+def checks_by_annotator(project: Project) -> dict[int, Checks]:
+    """How everybody answers the gold in use; retired gold counts for nobody and against nobody."""
+    return _counted(project, "annotator_id", _credits(project, which="i.retired_at IS NULL"))
+
+
+def checks_by_item(project: Project) -> dict[int, Checks]:
+    """How each gold item is answered, retired ones too."""
+    return _counted(project, "item_id", _credits(project))
+
+
+def _counted(project: Project, key: str, credits: str) -> dict[int, Checks]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {key}, count(*), count(*) FILTER (WHERE credit >= %(right)s) "  # noqa: S608  our own texts
+            f"FROM ({credits}) credits GROUP BY {key}",
+            {"project": project.pk, "main": project.main_criterion, "right": RIGHT - ROUNDING},
+        )
+        return {row[0]: Checks(*row[1:]) for row in cursor.fetchall()}
+
+
+@dataclass(frozen=True)
+class GoldRow:
+    """One gold item in a list. answers: (criterion, in words). hidden: the viewer may still be asked."""
+
+    item: Item
+    checks: Checks
+    answers: tuple[tuple[str, str], ...]
+    gold: tuple[GoldAnswer, ...]
+    hidden: bool
+
+    @property
+    def reason(self) -> str:
+        return "\n".join(dict.fromkeys(one.reason for one in self.gold if one.reason))
+
+    @property
+    def source(self) -> str:
+        return str(self.gold[0].get_source_display()) if self.gold else ""
+
+
+def gold_ids(project: Project, state: State) -> list[int]:
+    """Gold items, those that people most often get wrong first, then the newest."""
+    found = project.items.filter(is_gold=True)
+    if state != "all":
+        found = found.filter(retired_at__isnull=state == "used")
+    checks = checks_by_item(project)
+
+    def wrong(pk: int) -> float:
+        of = checks.get(pk, Checks())
+        return (of.answered - of.right) / (of.answered + 1)
+
+    return sorted(found.values_list("pk", flat=True), key=lambda pk: (-wrong(pk), -pk))
+
+
+def gold_rows(project: Project, ids: Sequence[int], viewer: User, *, blind: bool) -> list[GoldRow]:
+    """A page of the list, in the order of `ids`. `blind`: what may still come to the viewer stays hidden."""
+    items = {
+        item.pk: item
+        for item in Item.objects.filter(project=project, pk__in=ids)
+        .select_related("prompt")
+        .prefetch_related("gold_answers")
+    }
+    checks = checks_by_item(project)
+    hidden = new_to(viewer, project, [item.response_set for item in items.values()]) if blind else set()
+    order = {name: place for place, name in enumerate(project.criterion_names)}
+    rows = []
+    for pk in ids:
+        if pk not in items:
+            continue
+        answers = sorted(items[pk].gold_answers.all(), key=lambda one: order.get(one.criterion, 99))
+        rows.append(
+            GoldRow(
+                item=items[pk],
+                checks=checks.get(pk, Checks()),
+                answers=tuple((one.criterion, one_in_words(expert(one))) for one in answers),
+                gold=tuple(answers),
+                hidden=items[pk].response_set in hidden and items[pk].retired_at is None,
+            )
+        )
+    return rows
+
+
+def counts_by_state(project: Project) -> dict[str, int]:
+    gold = project.items.filter(is_gold=True)
+    used = gold.filter(retired_at__isnull=True).count()
+    total = gold.count()
+    return {"used": used, "retired": total - used, "all": total}
+
+
+def gold_twin(item: Item) -> Item | None:
+    """The gold item with the same responses; the item itself if it is gold."""
+    if item.is_gold:
+        return item
+    return Item.objects.filter(
+        project_id=item.project_id, response_set=item.response_set, is_gold=True
+    ).first()
+
+
+def expert_answers(item: Item) -> dict[str, GoldAnswer]:
+    return {one.criterion: one for one in item.gold_answers.all()}
+
+
+def expert(gold: GoldAnswer) -> Given:
+    """A gold answer as a plain value, in canonical terms."""
+    return Given(
+        gold.criterion,
+        gold.choice,
+        ranks=None if gold.ranks is None else tuple(gold.ranks),
+        ratings=None if gold.ratings is None else tuple(gold.ratings),
+    )
+
+
+def new_to(person: User, project: Project, response_sets: Sequence[str]) -> set[str]:
+    """Which of these sets of responses could still be given to this person: as `slots` decides it of a claim.
+
+    Nobody is asked about responses they have held, judged or practised on, as work or as gold; a hold that
+    expired is forgotten, one that is open is still before them.
+    """
+    twins = Item.objects.filter(project=project, response_set__in=response_sets)
+    met = {
+        *_sets(
+            Assignment.objects.filter(item__in=twins, annotator=person).exclude(
+                state__in=(Assignment.State.EXPIRED, Assignment.State.OPEN)
+            )
+        ),
+        *_sets(Judgment.objects.filter(item__in=twins, annotator=person, live=True)),
+        *_sets(PracticeAnswer.objects.filter(item__in=twins, annotator=person)),
+    }
+    return set(response_sets) - met
+
+
+def _sets(rows: "QuerySet[Assignment] | QuerySet[Judgment] | QuerySet[PracticeAnswer]") -> list[str]:
+    return list(rows.values_list("item__response_set", flat=True))
