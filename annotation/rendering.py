@@ -6,7 +6,7 @@ tangled to parse in reasonable time is shown escaped, in full, as it stands.
 """
 
 import re
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import Any, Final
 
@@ -21,17 +21,24 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
+from annotation.code_languages import LANGUAGES, language_of
+from annotation.math_rendering import BLOCK, INLINE, block_math, inline_math, math_html
+from annotation.parsing_budget import TooComplex, budget, spend
+
 LONGEST_MARKDOWN: Final = 200_000  # characters; a longer text is shown as plain text
-STEPS_PER_CHARACTER: Final = 0.5  # prose needs 0.1 to 0.3; a bomb of brackets 2 and more
-SPARE_STEPS: Final = 20_000  # so that short texts may be as dense as they like
 
 _BLOCKS: Final = frozenset({"p", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "th", "td"})
 _TAGS: Final = _BLOCKS | frozenset(
-    {"a", "br", "hr", "strong", "em", "s", "code", "pre", "table", "thead", "tbody", "tr"}
+    {"a", "br", "hr", "strong", "em", "s", "code", "pre", "table", "thead", "tbody", "tr", "span", "div"}
 )
 _ATTRIBUTES: Final[dict[str, set[str]]] = {"a": {"href"}, "ol": {"start"}}
 _VALUES: Final[dict[str, dict[str, set[str]]]] = {tag: {"dir": {"auto"}} for tag in _BLOCKS} | {
     cell: {"dir": {"auto"}, "align": {"left", "center", "right"}} for cell in ("th", "td")
+}
+_VALUES |= {
+    "code": {"class": {f"language-{language}" for language in LANGUAGES}},
+    "span": {"class": {INLINE, BLOCK}, "dir": {"ltr"}},
+    "div": {"class": {BLOCK, "prose__table"}, "dir": {"ltr"}},
 }
 _ABSOLUTE: Final = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
 _ALIGN: Final = re.compile(r"text-align:(left|center|right)\Z")
@@ -43,10 +50,6 @@ _OVERRIDES: Final = re.compile("[\u202d\u202e]")
 _BIDI_CONTROLS: Final = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 
 
-class _TooComplex(Exception):
-    """Parsing took more steps than honest text needs."""
-
-
 def render_markdown(text: str, *, first_heading: int = 3) -> SafeString:
     """CommonMark with tables and strikethrough as safe HTML; single line breaks are kept.
 
@@ -56,12 +59,11 @@ def render_markdown(text: str, *, first_heading: int = 3) -> SafeString:
     text = _OVERRIDES.sub(_by_name, _UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n")))
     if len(text) > LONGEST_MARKDOWN:
         return _plain(text)
-    steps = {"left": int(STEPS_PER_CHARACTER * len(text)) + SPARE_STEPS}
     try:
-        tokens = _PARSER.parse(text, steps)
+        tokens = _PARSER.parse(text, budget(text))
         _outline(tokens, first_heading)
         html = _PARSER.renderer.render(tokens, _PARSER.options, {})
-    except (_TooComplex, RecursionError):
+    except (TooComplex, RecursionError):
         return _plain(text)
     return mark_safe(_clean(html))  # noqa: S308  cleaned by the allow-list above
 
@@ -118,7 +120,28 @@ class _Renderer(RendererHTML):
         return escape(f"[image: {alt}]" if alt else "[image]")
 
     def fence(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
-        return f"<pre><code>{_code(tokens[index].content)}</code></pre>\n"
+        token = tokens[index]
+        if token.info.strip().lower() == "math":
+            return self._math(token.content.strip(), display=True, inline=False)
+        language = language_of(token.info)
+        attribute = f' class="language-{language}"' if language else ""
+        return f"<pre><code{attribute}>{_code(token.content)}</code></pre>\n"
+
+    def math_inline(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
+        return self._math(tokens[index].content, display=tokens[index].meta["display"], inline=True)
+
+    def math_block(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
+        return self._math(tokens[index].content, display=True, inline=False)
+
+    def _math(self, source: str, *, display: bool, inline: bool) -> str:
+        return math_html(_by_names(source), display=display, inline=inline) + ("" if inline else "\n")
+
+    def table_open(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
+        """A wide table scrolls in a box of its own; the box, not the table, so that it stays a table."""
+        return '<div class="prose__table"><table>\n'
+
+    def table_close(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
+        return "</table></div>\n"
 
     def code_block(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
         return self.fence(tokens, index, options, env)
@@ -138,23 +161,21 @@ class _Renderer(RendererHTML):
 
 
 def _code(content: str) -> str:
-    return escape(_BIDI_CONTROLS.sub(_by_name, content))
+    return escape(_by_names(content))
 
 
-def _count(env: MutableMapping[str, Any], steps: int = 1) -> None:
-    env["left"] -= steps
-    if env["left"] < 0:
-        raise _TooComplex
+def _by_names(content: str) -> str:
+    return _BIDI_CONTROLS.sub(_by_name, content)
 
 
 def _count_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """A rule that matches nothing and pays for one step; without it a bomb of brackets takes minutes."""
-    _count(state.env)
+    spend(state.env)
     return False
 
 
 def _count_inline(state: StateInline, silent: bool) -> bool:
-    _count(state.env)
+    spend(state.env)
     return False
 
 
@@ -165,13 +186,13 @@ def _count_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         while last < end and not state.isEmpty(last):
             last += 1
         columns = state.getLines(start, start + 1, 0, False).count("|") + 1
-        _count(state.env, columns * (last - start))
+        spend(state.env, columns * (last - start))
     return table(state, start, end, silent)
 
 
 def _count_tokens(state: StateCore) -> None:
     """Blocks are paid for before their text is parsed; empty ones have none."""
-    _count(state.env, len(state.tokens))
+    spend(state.env, len(state.tokens))
 
 
 def _parser() -> MarkdownIt:
@@ -180,7 +201,11 @@ def _parser() -> MarkdownIt:
     parser.disable(["html_block", "html_inline"])
     parser.block.ruler.before("table", "count", _count_block, {"alt": ["paragraph", "blockquote", "list"]})
     parser.block.ruler.at("table", _count_table, {"alt": ["paragraph", "reference"]})
+    parser.block.ruler.before(
+        "fence", "math", block_math, {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    )
     parser.inline.ruler.before("text", "count", _count_inline)
+    parser.inline.ruler.before("escape", "math", inline_math)
     parser.core.ruler.after("block", "count", _count_tokens)
     return parser
 

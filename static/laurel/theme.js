@@ -57,7 +57,7 @@
 
   // What scrolls sideways must be reachable by keyboard; what does not need not be a stop.
   function markScrollers() {
-    for (const box of document.querySelectorAll(".prose pre, .prose table, .table-wrap, .code")) {
+    for (const box of document.querySelectorAll(".prose pre, .prose__table, .prose .math, .table-wrap, .code")) {
       if (box.scrollWidth > box.clientWidth) box.tabIndex = 0; else box.removeAttribute("tabindex");
     }
   }
@@ -79,5 +79,5 @@
     box.append(item);
     setTimeout(() => item.remove(), 4000);
   }
-  window.laurel = { toast };
+  window.laurel = { toast, markScrollers };
 })();

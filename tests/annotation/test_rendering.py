@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotation.code_languages import LANGUAGES
 from annotation.rendering import LONGEST_MARKDOWN, render_markdown
 from tests.annotation.xss_corpus import CORPUS
 
@@ -16,9 +17,13 @@ ALLOWED = {
     "ol": {"dir", "start"},
     "th td": {"dir", "align"},
     "a": {"href", "rel", "target", "title"},
-    "br hr strong em s code pre table thead tbody tr": set(),
-    "div": {"dir", "class"},  # the plain-text fall-back
+    "br hr strong em s pre table thead tbody tr": set(),
+    "code": {"class"},  # the language
+    "span": {"dir", "class"},  # a formula
+    "div": {"dir", "class"},  # the plain-text fall-back, a formula, the box of a table
 }
+CLASSES = {"prose-plain", "prose__table", "math math--inline", "math math--block"}
+CLASSES |= {f"language-{language}" for language in LANGUAGES}
 ATTRIBUTES = {tag: attributes for tags, attributes in ALLOWED.items() for tag in tags.split()}
 
 
@@ -55,8 +60,8 @@ def assert_inert(html: str) -> None:
     for tag, attributes in Page(html).elements:
         assert tag in ATTRIBUTES, f"<{tag}> in {html!r}"
         assert set(attributes) <= ATTRIBUTES[tag], f"{attributes} on <{tag}> in {html!r}"
-        assert attributes.get("dir", "auto") == "auto"
-        assert attributes.get("class", "prose-plain") == "prose-plain"
+        assert attributes.get("dir", "auto") == ("ltr" if "math" in attributes.get("class", "") else "auto")
+        assert attributes.get("class", "prose-plain") in CLASSES
         if "href" in attributes:
             assert re.match(r"(https?://[^\s]|mailto:)", attributes["href"], re.IGNORECASE), html
             assert attributes["rel"] == "noopener noreferrer nofollow"
@@ -163,11 +168,33 @@ def test_headings_make_an_outline_without_gaps(source, levels):
     assert [tag for tag in Page(render_markdown(source)).tags() if tag.startswith("h")] == levels
 
 
-def test_code_keeps_its_spaces_and_gets_no_class():
-    assert (
-        render_markdown("```python\nif a:\n    b < c\n```")
-        == "<pre><code>if a:\n    b &lt; c\n</code></pre>\n"
-    )
+def test_code_keeps_its_spaces():
+    assert render_markdown("```\nif a:\n    b < c\n```") == "<pre><code>if a:\n    b &lt; c\n</code></pre>\n"
+
+
+@pytest.mark.parametrize(
+    ("info", "language"),
+    [
+        ("python", "python"),
+        (" Py {linenos=1}", "python"),
+        ("c++", "cpp"),
+        ("HTML", "xml"),
+        ("brainfuck", None),
+        ("", None),
+        ('"><img src=x onerror=alert(1)>', None),
+        ('python" onclick="alert(1)', None),
+        ("language-python math", None),
+    ],
+)
+def test_code_says_its_language_only_if_it_is_a_known_one(info, language):
+    page = Page(render_markdown(f"~~~{info}\nx\n~~~"))
+    assert page.elements[1] == ("code", {"class": f"language-{language}"} if language else {})
+    assert page.text == "x\n\n"
+
+
+def test_a_table_stands_in_a_box_of_its_own():
+    page = Page(render_markdown("| a |\n|---|\n| 1 |"))
+    assert page.elements[:2] == [("div", {"class": "prose__table"}), ("table", {})]
 
 
 N = 100_000
