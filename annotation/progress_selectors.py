@@ -114,7 +114,7 @@ def totals_of(project_ids: Iterable[int], *, fresh: bool = False) -> dict[int, T
         rows = (
             Item.objects.filter(project__in=missing, is_gold=False)
             .values_list("project")
-            .annotate(Count("pk", filter=Q(slots_left=0)), Count("pk"), Sum("slots_left"))
+            .annotate(done=Count("pk", filter=Q(slots_left=0)), all=Count("pk"), slots=Sum("slots_left"))
         )
         counted |= {pk: Totals(done, total, slots or 0) for pk, done, total, slots in rows}
         cache.set_many({_totals_key(pk): totals for pk, totals in counted.items()}, TOTALS_SECONDS)
@@ -180,14 +180,12 @@ def _accuracy(project: Project, annotator: User, *, before: datetime) -> Accurac
     given: dict[int, dict[str, Given]] = {}
     for answer in Answer.objects.filter(judgment__in=stood.values()):
         given.setdefault(answer.judgment_id, {})[answer.criterion] = _plain(answer)
-    right = sum(
-        all(
-            (answer := given.get(stood[item], {}).get(one.criterion)) is not None and is_right(answer, one)
-            for one in answers
-        )
-        for item, answers in expert.items()
-    )
+    right = sum(_all_right(given.get(stood[item], {}), answers) for item, answers in expert.items())
     return Accuracy(right, len(expert))
+
+
+def _all_right(given: dict[str, Given], expert: list[Given]) -> bool:
+    return all(one.criterion in given and is_right(given[one.criterion], one) for one in expert)
 
 
 def _plain(row: Answer | GoldAnswer) -> Given:
@@ -212,18 +210,19 @@ class OwnWork:
 
 def own_work(annotator: User, project_ids: Iterable[int]) -> dict[int, OwnWork]:
     """Of several projects, in one query."""
+    done, opened = Q(state=Assignment.State.DONE), Q(state=Assignment.State.OPEN)
     rows = (
         Assignment.objects.filter(annotator=annotator, project__in=list(project_ids))
-        .values_list("project")
+        .values("project")
         .annotate(
-            Count("pk", filter=Q(state=Assignment.State.DONE)),
-            Count("pk", filter=Q(state=Assignment.State.DONE, finished_at__gte=midnight())),
-            Count("pk", filter=Q(state=Assignment.State.OPEN, draft__isnull=False)),
-            Count("pk", filter=Q(state=Assignment.State.OPEN)),
-            Count("pk", filter=_may_be_changed()),
+            done=Count("pk", filter=done),
+            today=Count("pk", filter=done & Q(finished_at__gte=midnight())),
+            drafts=Count("pk", filter=opened & Q(draft__isnull=False)),
+            held=Count("pk", filter=opened),
+            to_reopen=Count("pk", filter=_may_be_changed()),
         )
     )
-    return {pk: OwnWork(*counts) for pk, *counts in rows}
+    return {row.pop("project"): OwnWork(**row) for row in rows}
 
 
 def _may_be_changed() -> Q:

@@ -18,7 +18,7 @@ from annotation.answer_form import Entered
 from annotation.answer_words import CHOICES, LETTERS, choices_of
 from annotation.models.project import Project
 
-EXCERPT: Final = 90  # characters of a response on its card in a ranking; the whole stands above
+EXCERPT: Final = 64  # characters of a response on its card in a ranking; the whole stands above
 
 QUESTIONS: Final[dict[str, Promise]] = {
     "pairwise": gettext_lazy("Which response is better?"),
@@ -30,16 +30,16 @@ SPEAKERS: Final[dict[str, Promise]] = {
     "assistant": gettext_lazy("Assistant"),
     "system": gettext_lazy("System instruction"),
 }
-BRIEF: Final[dict[str, Promise]] = {  # on a phone
-    "a-3": gettext_lazy("A ≫"),
-    "a-2": gettext_lazy("A >"),
-    "a-1": gettext_lazy("A ≥"),
+BRIEF: Final[dict[str, Promise]] = {  # where there is little room
+    "a-3": gettext_lazy("A much better"),
+    "a-2": gettext_lazy("A better"),
+    "a-1": gettext_lazy("A slightly better"),
     "a": gettext_lazy("A"),
     "b": gettext_lazy("B"),
     "tie": gettext_lazy("Tie"),
-    "b-1": gettext_lazy("≤ B"),
-    "b-2": gettext_lazy("< B"),
-    "b-3": gettext_lazy("≪ B"),
+    "b-1": gettext_lazy("B slightly better"),
+    "b-2": gettext_lazy("B better"),
+    "b-3": gettext_lazy("B much better"),
     "both_bad": gettext_lazy("Both bad"),
 }
 _MARKUP: Final = re.compile(
