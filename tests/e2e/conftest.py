@@ -65,10 +65,14 @@ class Visit:
 
 
 @pytest.fixture
-def visit(chromium: Browser, live_server: object) -> Iterator[Callable[..., Visit]]:
+def site(live_server: object) -> str:
+    return str(live_server.url)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def visit(chromium: Browser, site: str) -> Iterator[Callable[..., Visit]]:
     """`visit(user, "/path/", width=390)`: a fresh browser profile, signed in as `user`, on that page."""
     contexts: list[BrowserContext] = []
-    site = str(live_server.url)  # type: ignore[attr-defined]
 
     def open_page(
         user: User | None, path: str = "/", *, width: int = 1280, height: int = 800, **options: object
