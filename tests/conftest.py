@@ -2,6 +2,7 @@
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 
 from config import embedded, queue
 
@@ -15,3 +16,9 @@ def django_db_modify_db_settings() -> None:
 def django_db_setup(django_db_setup: None, django_db_blocker: object) -> None:
     """The message queue belongs to the database as the tables do."""
     queue.install(embedded.conninfo(settings.DATABASES["default"]))
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept_in_the_cache() -> None:
+    """What a process keeps for half a minute would outlive a test."""
+    cache.clear()

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Role
 from annotation import selectors
+from annotation.learning_selectors import has_exercises
 from annotation.rendering import render_markdown
 
 register = template.Library()
@@ -26,11 +27,14 @@ class Tab:
 
 TABS = (
     Tab("judge", _("Judge"), "annotation:judge", selectors.JUDGES),
+    Tab("work", _("My work"), "annotation:work", selectors.JUDGES),
+    Tab("learn", _("Learn"), "annotation:learn", selectors.JUDGES - selectors.MANAGERS),
     Tab("guidelines", _("Guidelines"), "annotation:guidelines", selectors.EVERYONE),
     Tab("monitor", _("Monitor"), "annotation:monitor", selectors.WATCHERS),
     Tab("data", _("Data"), "annotation:data", selectors.BUILDERS),
     Tab("models", _("Models"), "rewardmodel:runs", selectors.BUILDERS),
     Tab("batches", _("Next batch"), "activelearning:batches", selectors.BUILDERS),
+    Tab("training", _("Training"), "annotation:exercises", selectors.MANAGERS),
     Tab("people", _("People"), "accounts:people", selectors.MANAGERS),
 )
 
@@ -45,7 +49,7 @@ def project_tabs(context: dict[str, Any]) -> dict[str, Any]:
     tabs = [
         (tab.label, reverse(tab.url_name, kwargs={"slug": project.slug}), tab.key == context.get("tab"))
         for tab in TABS
-        if role in tab.roles
+        if role in tab.roles and (tab.key != "learn" or has_exercises(project))
     ]
     return {"tabs": tabs}
 

@@ -4,24 +4,25 @@ Asked only when there is nothing, and every few seconds then: each question here
 answers without counting the project.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import hashlib
+import json
+import math
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db.models import Count, Min
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
-from annotation import progress_selectors
 from annotation.models.project import Project
 from annotation.models.work import Assignment, Item
+from annotation.progress_selectors import Progress
 from annotation.qualification_selectors import may_work
-from annotation.services import slots
+from annotation.services import waiting
 
 Words = str | Promise
 
@@ -32,9 +33,14 @@ class EmptyQueue:
     why: Words
     next: Words
     waits: bool = True  # something may come: the page looks again by itself
-    door: str = ""  # where to go on, with the words on the door
-    door_words: Words = ""
+    door: str = ""  # where to go on first: the qualification test
     note: str = ""  # the daily goal
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells the page whether what it shows is still what is so."""
+        said = json.dumps([str(part) for part in (self.title, self.why, self.next, self.door, self.note)])
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 PAUSED = EmptyQueue(
@@ -47,6 +53,11 @@ CLOSED = EmptyQueue(
     gettext_lazy("No more answers are collected. Thank you for yours."),
     gettext_lazy("Your other projects are one click away."),
     waits=False,
+)
+QUALIFICATION = EmptyQueue(
+    gettext_lazy("First the qualification test"),
+    gettext_lazy("This project gives items to people who have passed its test."),
+    gettext_lazy("When you have passed, the first item appears here."),
 )
 NOTHING_IMPORTED = EmptyQueue(
     gettext_lazy("Nothing to judge yet"),
@@ -65,33 +76,51 @@ ALL_DONE = EmptyQueue(
 )
 
 
-def why_empty(project: Project, annotator: User, progress: progress_selectors.Progress) -> EmptyQueue:
+def why_empty(project: Project, annotator: User, progress: Progress) -> EmptyQueue:
     """The one that is true, most general reason first."""
     found = _why(project, annotator)
-    if progress.goal_reached:
-        note = _("You have reached your goal for today: %(done)s of %(goal)s.")
-        words = {"done": progress.mine_today, "goal": progress.goal}
-        return EmptyQueue(**{**vars(found), "note": note % words})
-    return found
+    if not progress.goal_reached:
+        return found
+    words = {"done": number_format(progress.mine_today), "goal": number_format(progress.goal or 0)}
+    return replace(found, note=_("Today’s goal is reached: %(done)s of %(goal)s answers.") % words)
 
 
 def _why(project: Project, annotator: User) -> EmptyQueue:
-    if project.state == Project.State.CLOSED:
-        return CLOSED
-    if project.state == Project.State.PAUSED:
-        return PAUSED
+    if project.state != Project.State.RUNNING:
+        return PAUSED if project.state == Project.State.PAUSED else CLOSED
     if not may_work(project, annotator):
-        return _qualification(project)
-    items = Item.objects.filter(project=project)
-    if not items.exists():
+        return replace(QUALIFICATION, door=reverse("annotation:learn", kwargs={"slug": project.slug}))
+    work = Item.objects.filter(project=project, is_gold=False)
+    if not work.exists():
         return NOTHING_IMPORTED
-    held = Assignment.objects.filter(project=project, state=Assignment.State.OPEN, repeat=False)
-    theirs = held.exclude(annotator=annotator).filter(item__in=_new_to(annotator, project))
-    waiting = theirs.aggregate(items=Count("item", distinct=True), until=Min("lease_expires_at"))
-    if waiting["items"]:
-        return _with_others(waiting["items"], waiting["until"])
-    if items.filter(slots_left__gt=0, is_gold=False).exists():
-        return REST_IS_FOR_OTHERS
-    if held.exists():
-        return REST_IS_FOR_OTHERS
-    return ALL_DONE
+    others = waiting.with_others(project, annotator.pk)
+    if others.items and others.until is not None:
+        return _with_others(others.items, others.until)
+    return REST_IS_FOR_OTHERS if _unfinished(project) else ALL_DONE
+
+
+def _unfinished(project: Project) -> bool:
+    """Whether an answer is still to come: a free slot, or somebody who holds one."""
+    return (
+        Item.objects.filter(project=project, slots_left__gt=0, is_gold=False).exists()
+        or Assignment.objects.filter(
+            project=project, state=Assignment.State.OPEN, surplus=False, item__is_gold=False
+        ).exists()
+    )
+
+
+def _with_others(items: int, until: datetime) -> EmptyQueue:
+    count = ngettext(
+        "%(n)s item that you could judge is with somebody else right now.",
+        "%(n)s items that you could judge are with other people right now.",
+        items,
+    )
+    minutes = max(1, math.ceil((until - timezone.now()).total_seconds() / 60))
+    comes = ngettext(
+        "What they skip or leave comes to you here by itself; the first is kept for %(n)s minute at most.",
+        "What they skip or leave comes to you here by itself; the first is kept for %(n)s minutes at most.",
+        minutes,
+    )
+    return EmptyQueue(
+        _("Waiting for others"), count % {"n": number_format(items)}, comes % {"n": number_format(minutes)}
+    )

@@ -10,7 +10,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from annotation import monitor_selectors, monitoring, selectors
+from annotation import monitor_selectors, monitoring, progress_selectors
 from annotation.models.project import Project
 from annotation.models.work import Judgment
 from annotation.models.worker import WorkerHeartbeat
@@ -33,7 +33,7 @@ def page(user: User, project: Project, query: str = "", **headers: str) -> str:
 
 
 def verdict_of(project: Project) -> monitoring.Verdict:
-    progress = selectors.progress(project, factories.user())
+    progress = progress_selectors.progress(project, factories.user())
     return monitoring.monitor_of(project, progress, sort="flags").verdict
 
 
@@ -177,7 +177,7 @@ def test_people_without_a_value_come_last_either_way(cast: Cast) -> None:
     factories.judgment(item, factories.user("timed"), "a", seconds=20.0, source="simulated")
     factories.judgment(item, factories.user("untimed"), "a")
     for sort in ("seconds", "-seconds"):
-        found = monitoring.monitor_of(cast.project, selectors.progress(cast.project, cast.manager), sort=sort)
+        found = monitoring.monitor_of(cast.project, progress_selectors.progress(cast.project, cast.manager), sort=sort)
         assert [one.row.name for one in found.people] == ["timed", "untimed"]
 
 
