@@ -7,6 +7,7 @@ urlpatterns = [
     path("sign-in/", views.sign_in, name="sign_in"),
     path("sign-in/<str:token>/", views.signin_link, name="signin_link"),
     path("sign-out/", views.sign_out, name="sign_out"),
+    path("language/", views.set_language, name="set_language"),
     path("account/", views.account, name="account"),
     path("invitation/<str:token>/", views.invitation, name="invitation"),
     path("p/<slug:slug>/people/", views.people, name="people"),

@@ -127,6 +127,25 @@ def _register(request: HttpRequest, token: str, form: RegisterForm) -> bool:
     return True
 
 
+@require_POST
+def set_language(request: HttpRequest) -> HttpResponse:
+    """The language of this browser: one of Laurel's, or with none of them what the browser asks for."""
+    response = redirect(_safe_next(request) or settings.LOGIN_REDIRECT_URL)
+    chosen = request.POST.get("language", "")
+    if chosen in dict(settings.LANGUAGES):
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME,
+            chosen,
+            max_age=settings.LANGUAGE_COOKIE_AGE,
+            secure=settings.LANGUAGE_COOKIE_SECURE,
+            httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
+            samesite="Lax",
+        )
+    else:
+        response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
+    return response
+
+
 def _safe_next(request: HttpRequest) -> str:
     """`next` if it is a page of this server, else nothing."""
     target = request.POST.get("next") or request.GET.get("next") or ""

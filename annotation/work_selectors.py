@@ -120,7 +120,7 @@ def answers_offered(project: Project) -> Sequence[str]:
         return [choice for choice in ("a", "b", "tie", "both_bad") if left_out.get(choice, True)]
     if question.kind == "rating":
         return [str(points) for points in range(1, question.points + 1)]
-    return "ABCDEFGH"
+    return list("ABCDEFGH")
 
 
 def _shown(project: Project, annotator: User) -> "QuerySet[WithAnnotations[Assignment, At]]":

@@ -29,6 +29,7 @@ from tests.annotation import practising
 from tests.cast import Cast, browser, make_cast
 
 PUBLIC, SIGNED_IN, STAFF = "public", "signed in", "staff"
+CREATORS = frozenset({*MANAGERS, "outsider"})  # who manages any project may make another
 NO = 405
 
 
@@ -54,6 +55,7 @@ ROUTES = [
     Route("sign-out/", PUBLIC, NO, 302, NO, 302),
     Route("invitation/<str:token>/", PUBLIC, 200, 302, 200, 422),  # a token that works
     Route("admin/login/", STAFF, 302, 302),
+    Route("language/", PUBLIC, NO, 302, NO, 302),
     Route("account/", SIGNED_IN, 200, 302),
     Route("", SIGNED_IN, 200, NO),
     Route(P + "people/", MANAGERS, 200, 422),
@@ -79,7 +81,16 @@ ROUTES = [
     Route(P + "exercises/<int:exercise_id>/state/", MANAGERS, NO, 302),
     Route(P + "exercises/<int:exercise_id>/again/", MANAGERS, NO, 404),
     Route(P + "exercises/<int:exercise_id>/attempts/<int:attempt_id>/", MANAGERS, 200, NO),
+    Route("projects/new/", CREATORS, 200, 422),
+    Route("projects/preview/", CREATORS, NO, 200),
+    Route(P + "settings/", MANAGERS, 200, 422),
+    Route(P + "settings/start/", MANAGERS, 200, NO),
+    Route(P + "settings/state/", MANAGERS, 302, 302),
+    Route(P + "settings/history/", MANAGERS, 200, NO),
     Route(P + "guidelines/", EVERYONE, 200, NO),
+    Route(P + "guidelines/edit/", MANAGERS, 200, 422),
+    Route(P + "guidelines/versions/", EVERYONE, 200, NO),
+    Route(P + "guidelines/<int:number>/", EVERYONE, 200, NO),
     Route(P + "monitor/", WATCHERS, 200, NO),
     Route(P + "monitor/<slug:table>.csv", WATCHERS, 200, NO),
     Route(P + "items/<int:item_id>/", WATCHERS, 200, NO),
