@@ -36,6 +36,7 @@ TABS = (
     Tab("batches", _("Next batch"), "activelearning:batches", selectors.BUILDERS),
     Tab("training", _("Training"), "annotation:exercises", selectors.MANAGERS),
     Tab("people", _("People"), "accounts:people", selectors.MANAGERS),
+    Tab("settings", _("Settings"), "annotation:settings", selectors.MANAGERS),
 )
 
 

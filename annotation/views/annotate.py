@@ -24,7 +24,6 @@ from annotation.answering import spans as marked
 from annotation.answering.answer import Answer, InvalidAnswer, to_canonical
 from annotation.models.project import Project
 from annotation.models.work import Assignment, Judgment
-from annotation.rendering import render_markdown
 from annotation.services import assigning, judging
 from annotation.views.judging_context import SKIP_REASONS, key_rows, page_context
 
@@ -91,23 +90,6 @@ def undo(request: HttpRequest, slug: str) -> HttpResponse:
     if not _is_fetch(request):
         return redirect("annotation:judge_again", slug=project.slug, assignment_id=assignment.pk)
     return _show(request, project, user, shown=assignment)
-
-
-@login_required
-@require_safe
-def guidelines(request: HttpRequest, slug: str) -> HttpResponse:
-    user = cast(User, request.user)
-    project = selectors.project_for(user, slug, roles=selectors.EVERYONE)
-    guideline = selectors.latest_guidelines(project)
-    context = {
-        "project": project,
-        "tab": "guidelines",
-        "guideline": guideline,
-        "guideline_html": render_markdown(guideline.text, first_heading=2) if guideline else "",
-        "can_judge": selectors.role_in(user, project) in selectors.JUDGES,
-    }
-    partial = getattr(request, "htmx", False)
-    return render(request, f"annotation/guidelines{'_text' if partial else ''}.html", context)
 
 
 def _enter(request: HttpRequest, slug: str) -> tuple[Project, User]:

@@ -75,7 +75,8 @@ def home(request: HttpRequest) -> HttpResponse:
         for project, role in mine_in
     ]
     rows.sort(key=lambda row: row.project.state == Project.State.CLOSED)
-    return render(request, "annotation/home.html", {"rows": rows})
+    may_create = user.is_superuser or any(role is Role.MANAGER for _project, role in mine_in)
+    return render(request, "annotation/home.html", {"rows": rows, "may_create": may_create})
 
 
 def _row(
