@@ -12,8 +12,9 @@ from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 from annotation.aggregation import flags
 from annotation.aggregation.flags import Assessment, Flag
 from annotation.agreement.estimate import Estimate
+from annotation.annotator_selectors import AnnotatorRow, Totals
 from annotation.charts import decimal
-from annotation.monitor_selectors import AnnotatorRow, Totals
+from annotation.models.project import Project
 
 LEAST_ITEMS = 20  # judged by two people or more, before agreement is called anything
 WIDEST = 0.4  # an interval wider than this says nothing either
@@ -75,7 +76,7 @@ class Verdict:
 def verdict(
     *,
     estimate: Estimate,
-    overlap: int,
+    project: Project,
     totals: Totals,
     rows: Sequence[AnnotatorRow],
     assessments: Sequence[Assessment],
@@ -87,11 +88,11 @@ def verdict(
             _("Nobody has judged yet."),
             _("As soon as two people have judged the same items, their agreement is shown here."),
         )
-    found = findings(totals, rows, assessments)
+    found = findings(project, totals, rows, assessments)
     by_flagged = sum(row.judgments for row, one in zip(rows, assessments, strict=True) if one.flags)
     if estimate.value is None or estimate.units < LEAST_ITEMS or _too_wide(estimate):
         return Verdict(
-            "warn" if by_flagged else "info", _("Too early to say."), _too_few(estimate, overlap), found
+            "warn" if by_flagged else "info", _("Too early to say."), _too_few(estimate, project), found
         )
     tone, name, meaning = next(band[1:] for band in BANDS if estimate.value >= band[0])
     if by_flagged and tone == "good":
@@ -103,7 +104,7 @@ def verdict(
 
 
 def findings(
-    totals: Totals, rows: Sequence[AnnotatorRow], assessments: Sequence[Assessment]
+    project: Project, totals: Totals, rows: Sequence[AnnotatorRow], assessments: Sequence[Assessment]
 ) -> tuple[str, ...]:
     """What an admin should know beside the agreement, most serious first."""
     found = []
@@ -119,12 +120,7 @@ def findings(
     if flagged:
         share = _percent(flagged / totals.judgments)
         found.append(_("Flagged people gave %(share)s of the judgments.") % {"share": share})
-    if totals.sided >= flags.LEAST_ANSWERS:
-        left = totals.chose_left / totals.sided
-        if abs(flags.side_z(totals.chose_left, totals.sided)) >= LEFT_Z and abs(left - 0.5) >= LEFT_MATTERS:
-            found.append(
-                _("The left response wins %(share)s of the time, not half.") % {"share": _percent(left)}
-            )
+    found += _side_of_all(totals, project)
     if not totals.gold:
         found.append(_("No gold item has been judged, so nobody is checked against an expert."))
     if totals.simulated == totals.judgments:
@@ -136,6 +132,19 @@ def findings(
             % {"share": share}
         )
     return tuple(found)
+
+
+def _side_of_all(totals: Totals, project: Project) -> list[str]:
+    if totals.sided < flags.LEAST_ANSWERS:
+        return []
+    left, chance = totals.chose_left / totals.sided, totals.left_chance
+    z = flags.side_z(totals.chose_left, totals.sided, chance)
+    if abs(z) < LEFT_Z or abs(left - chance) < LEFT_MATTERS:
+        return []
+    if project.kind == Project.Kind.PAIRWISE:
+        return [_("The left response wins %(share)s of the time, not half.") % {"share": _percent(left)}]
+    words = _("The response shown first is the best one %(share)s of the time, not %(chance)s.")
+    return [words % {"share": _percent(left), "chance": _percent(chance)}]
 
 
 _PEOPLE = {
@@ -151,6 +160,12 @@ _PEOPLE = {
     ),
     "left": ngettext_lazy("%(count)s favours the left side", "%(count)s favour the left side", "n"),
     "right": ngettext_lazy("%(count)s favours the right side", "%(count)s favour the right side", "n"),
+    "first": ngettext_lazy(
+        "%(count)s favours the response shown first", "%(count)s favour the response shown first", "n"
+    ),
+    "later": ngettext_lazy(
+        "%(count)s favours responses shown later", "%(count)s favour responses shown later", "n"
+    ),
 }
 
 BADGES: dict[str, Promise] = {
@@ -160,6 +175,8 @@ BADGES: dict[str, Promise] = {
     "same": gettext_lazy("one answer"),
     "left": gettext_lazy("left side"),
     "right": gettext_lazy("right side"),
+    "first": gettext_lazy("shown first"),
+    "later": gettext_lazy("shown later"),
 }
 
 STANDINGS: dict[str, Promise] = {
@@ -199,6 +216,10 @@ def evidence(flag: Flag) -> str:
         return words % {"seconds": f"{flag.value:.1f}", "n": n, "z": decimal(flag.strength, 1)}
     if flag.kind == "same":
         return _("The same answer in %(share)s of %(n)s judgments.") % {"share": share, "n": n}
+    if flag.kind in ("first", "later"):
+        words = _("The response shown first on top in %(share)s of %(n)s; chance: %(chance)s (z = %(z)s).")
+        chance = _percent(flag.chance)
+        return words % {"share": share, "n": n, "chance": chance, "z": decimal(flag.strength, 1)}
     if flag.kind == "left":
         words = _("Chose the left response in %(share)s of %(n)s; chance alone: half (z = %(z)s).")
     else:
@@ -221,13 +242,9 @@ def _too_wide(estimate: Estimate) -> bool:
     return estimate.high - estimate.low > WIDEST
 
 
-def _too_few(estimate: Estimate, overlap: int) -> str:
-    counted = ngettext(
-        "%(n)s item has been judged by two people or more.",
-        "%(n)s items have been judged by two people or more.",
-        estimate.units,
-    ) % {"n": estimate.units}
-    if overlap < 2:
+def _too_few(estimate: Estimate, project: Project) -> str:
+    counted = _units(estimate.units, project.kind)
+    if project.overlap < 2:
         advice = _("This project asks each item of one person only: raise its overlap to 2 or more.")
     elif estimate.units < LEAST_ITEMS:
         advice = _(
@@ -239,6 +256,29 @@ def _too_few(estimate: Estimate, overlap: int) -> str:
     else:
         advice = _("The interval is still too wide: let people go on judging, or invite more of them.")
     return f"{counted} {advice}"
+
+
+def _units(n: int, kind: str) -> str:
+    """How much agreement rests on, in the unit of this kind of question."""
+    if kind == Project.Kind.RANKING:
+        words = ngettext(
+            "%(n)s pair of responses has been ranked by two people or more.",
+            "%(n)s pairs of responses have been ranked by two people or more.",
+            n,
+        )
+    elif kind == Project.Kind.RATING:
+        words = ngettext(
+            "%(n)s response has been rated by two people or more.",
+            "%(n)s responses have been rated by two people or more.",
+            n,
+        )
+    else:
+        words = ngettext(
+            "%(n)s item has been judged by two people or more.",
+            "%(n)s items have been judged by two people or more.",
+            n,
+        )
+    return words % {"n": n}
 
 
 def _who(sentence: str, names: Sequence[str]) -> str:

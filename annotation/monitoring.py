@@ -7,15 +7,24 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from annotation import charts, item_selectors, monitor_selectors, monitor_words, progress_selectors
+from annotation import (
+    annotator_selectors,
+    charts,
+    item_selectors,
+    monitor_selectors,
+    monitor_words,
+    progress_selectors,
+)
 from annotation.aggregation import flags
 from annotation.aggregation.flags import Assessment, Record
 from annotation.agreement.estimate import Estimate
 from annotation.agreement.krippendorff import Level
+from annotation.agreement.report import AgreementReport
+from annotation.annotator_selectors import AnnotatorRow, Totals
+from annotation.answer_words import LETTERS
 from annotation.charts import Axis, BarChart, Segment, Whisker
 from annotation.item_selectors import DisputedItem
 from annotation.models.project import Project
-from annotation.monitor_selectors import AnnotatorRow, Totals
 from annotation.monitor_words import BADGES, STANDINGS, Verdict, evidence
 from annotation.services.agreeing import CriterionAgreement, agreement_of
 
@@ -31,6 +40,16 @@ MEASURES: tuple[tuple[str, Promise, Promise], ...] = (
         _("Agreement of two people"),
         _("How often two people give the same answer; chance not taken out."),
     ),
+)
+
+# The same on the ratings themselves, where there are ratings; the rows above are then on pairs of responses.
+RATING_MEASURES: tuple[tuple[str, Promise, Promise], ...] = (
+    (
+        "ordinal",
+        _("α of the ratings, ordinal"),
+        _("On single responses: a near miss is half a disagreement."),
+    ),
+    ("interval", _("α of the ratings, interval"), _("The same with points of equal size.")),
 )
 
 
@@ -63,6 +82,15 @@ class Person:
         return [(BADGES[flag.kind], evidence(flag)) for flag in self.assessment.flags]
 
     @property
+    def itself(self) -> str:
+        """9/10 (.60–.98): how often a silent repeat was answered as before."""
+        found, interval = self.row.itself, self.row.itself.interval
+        if interval is None:
+            return ""
+        low, high = (charts.decimal(end) for end in interval)
+        return f"{found.consistent}/{found.repeats} ({low}–{high})"
+
+    @property
     def standing(self) -> Promise:
         return STANDINGS[self.assessment.standing]
 
@@ -86,16 +114,16 @@ class Monitor:
 
 def monitor_of(project: Project, progress: progress_selectors.Progress, *, sort: str) -> Monitor:
     """Everything on the page but the workers. `sort` is a key of SORTS, with a minus in front: backwards."""
-    rows = monitor_selectors.annotators(project)
-    assessments = assessed(rows)
-    totals = monitor_selectors.totals(rows)
+    rows = annotator_selectors.annotators(project)
+    assessments = assessed(project, rows)
+    totals = annotator_selectors.totals(rows)
     agreement = agreement_of(project=project)
-    headline = agreement[0].report.krippendorff[HEADLINE]
+    headline = agreement[0].main.krippendorff[HEADLINE]
     axis = charts.axis(min(_lowest(agreement), 0.0))
     people = sorted_people([Person(*pair) for pair in zip(rows, assessments, strict=True)], sort)
     return Monitor(
         verdict=monitor_words.verdict(
-            estimate=headline, overlap=project.overlap, totals=totals, rows=rows, assessments=assessments
+            estimate=headline, project=project, totals=totals, rows=rows, assessments=assessments
         ),
         totals=totals,
         progress=progress,
@@ -104,27 +132,15 @@ def monitor_of(project: Project, progress: progress_selectors.Progress, *, sort:
         agreement=tuple(_criterion(one, axis) for one in agreement),
         axis=axis,
         volume=charts.volume(monitor_selectors.volume_by_day(project)),
-        choices=charts.stacked(
-            [
-                (str(_("A is better")), totals.a, 1),
-                (str(_("Tie")), totals.tie, 5),
-                (str(_("Both are bad")), totals.both_bad, 4),
-                (str(_("B is better")), totals.b, 2),
-            ]
-        ),
-        sides=charts.stacked(
-            [
-                (str(_("Left is better")), totals.chose_left, 3),
-                (str(_("Right is better")), totals.sided - totals.chose_left, 5),
-            ]
-        ),
+        choices=charts.stacked(answers_in_words(project, totals)),
+        sides=charts.stacked(places_in_words(project, totals)),
         people=tuple(people),
         flagged=sum(bool(assessment.flags) for assessment in assessments),
         disputed=tuple(item_selectors.disputed(project)),
     )
 
 
-def assessed(rows: Sequence[AnnotatorRow]) -> list[Assessment]:
+def assessed(project: Project, rows: Sequence[AnnotatorRow]) -> list[Assessment]:
     return flags.assess(
         [
             Record(
@@ -132,13 +148,50 @@ def assessed(rows: Sequence[AnnotatorRow]) -> list[Assessment]:
                 gold_right=row.gold_right,
                 sided=row.sided,
                 chose_left=row.chose_left,
+                chance=row.left_chance,
+                ordered=project.kind != Project.Kind.PAIRWISE,
                 timed=row.timed,
                 seconds=row.median_seconds,
-                choices=(row.a, row.tie, row.both_bad, row.b),
+                choices=row.choices,
             )
             for row in rows
         ]
     )
+
+
+def answers_in_words(project: Project, totals: Totals) -> list[tuple[str, int, int]]:
+    """(answer, how often, colour): what was chosen; which response came first; how many points were given."""
+    if project.kind == Project.Kind.RANKING:
+        found = annotator_selectors.on_top(project)
+        return [(_first(position), count, _colour(position)) for position, count in found]
+    if project.kind == Project.Kind.RATING:
+        return [
+            (str(points), count, (points - 1) % 5 + 1)
+            for points, count in annotator_selectors.points(project)
+        ]
+    return [
+        (str(_("A is better")), totals.a, 1),
+        (str(_("Tie")), totals.tie, 5),
+        (str(_("Both are bad")), totals.both_bad, 4),
+        (str(_("B is better")), totals.b, 2),
+    ]
+
+
+def places_in_words(project: Project, totals: Totals) -> list[tuple[str, int, int]]:
+    others = totals.sided - totals.chose_left
+    if project.kind == Project.Kind.PAIRWISE:
+        words = (_("Left is better"), _("Right is better"))
+    else:
+        words = (_("The one shown first is best"), _("Another one is best"))
+    return [(str(words[0]), totals.chose_left, 3), (str(words[1]), others, 5)]
+
+
+def _first(position: int | None) -> str:
+    return str(_("Several level")) if position is None else LETTERS[position % len(LETTERS)]
+
+
+def _colour(position: int | None) -> int:
+    return 5 if position is None else position % 4 + 1
 
 
 # Each key puts what an admin looks for first; None goes last either way.
@@ -150,9 +203,10 @@ SORTS: dict[str, Callable[[Person], Any]] = {
     "seconds": lambda one: one.row.median_seconds,
     "left": lambda one: None if one.row.left_share is None else -one.row.left_share,
     "ties": lambda one: None if one.row.tie_share is None else -one.row.tie_share,
+    "itself": lambda one: one.row.itself.interval and one.row.itself.interval[0],
     "last": lambda one: -one.row.last_at.timestamp(),
 }
-LEAST_FIRST = frozenset({"name", "gold", "seconds"})
+LEAST_FIRST = frozenset({"name", "gold", "seconds", "itself"})
 DEFAULT_SORT = "flags"
 
 
@@ -170,25 +224,27 @@ def sorted_people(people: Sequence[Person], sort: str) -> list[Person]:
 
 
 def _criterion(one: CriterionAgreement, axis: Axis) -> CriterionRows:
-    estimates: dict[str, Estimate] = {str(level): found for level, found in one.report.krippendorff.items()}
-    estimates |= {"fleiss": one.report.fleiss, "gwet_ac1": one.report.gwet_ac1, "percent": one.report.percent}
-    measures = []
-    for key, name, meaning in MEASURES:
-        found = estimates[key]
-        drawn = None if found.value is None else charts.whisker(axis, found.value, found.low, found.high)
-        text = monitor_words.with_interval(found)
-        measures.append(Measure(name, meaning, text, found.reason or "", found.units, drawn))
+    measures = [_measure(_estimates(one.report)[key], name, meaning, axis) for key, name, meaning in MEASURES]
+    if one.ratings is not None:
+        of_ratings = _estimates(one.ratings)
+        measures = [
+            *(_measure(of_ratings[key], name, meaning, axis) for key, name, meaning in RATING_MEASURES),
+            *measures,
+        ]
     return CriterionRows(one.criterion, one.annotators, tuple(measures))
 
 
+def _measure(found: Estimate, name: Promise, meaning: Promise, axis: Axis) -> Measure:
+    drawn = None if found.value is None else charts.whisker(axis, found.value, found.low, found.high)
+    return Measure(name, meaning, monitor_words.with_interval(found), found.reason or "", found.units, drawn)
+
+
+def _estimates(report: AgreementReport) -> dict[str, Estimate]:
+    found: dict[str, Estimate] = {str(level): one for level, one in report.krippendorff.items()}
+    return found | {"fleiss": report.fleiss, "gwet_ac1": report.gwet_ac1, "percent": report.percent}
+
+
 def _lowest(agreement: Sequence[CriterionAgreement]) -> float:
-    found = []
-    for one in agreement:
-        shown = (
-            *one.report.krippendorff.values(),
-            one.report.fleiss,
-            one.report.gwet_ac1,
-            one.report.percent,
-        )
-        found += [end for estimate in shown for end in (estimate.value, estimate.low) if end is not None]
-    return min(found, default=0.0)
+    reports = [report for one in agreement for report in (one.report, one.ratings) if report is not None]
+    shown = [estimate for report in reports for estimate in _estimates(report).values()]
+    return min((end for one in shown for end in (one.value, one.low) if end is not None), default=0.0)

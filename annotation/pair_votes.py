@@ -6,7 +6,7 @@ each pair the higher one wins, equals tie. “Both are bad” says that neither 
 
 from annotation.models.project import Project
 
-# Columns: item_id, annotator_id, criterion, a_at, b_at (positions from 0, a_at < b_at), lead: 1 a, 0 tie, −1 b.
+# Columns: item_id, annotator_id, criterion, a_at < b_at (positions from 0), lead (1: a, 0: tie, −1: b).
 # Live judgments on work items of %(project)s; gold measures people against the expert and is left out.
 _FROM = """
     FROM annotation_answer a

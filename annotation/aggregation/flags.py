@@ -6,9 +6,9 @@ somebody is careless.
 gold    θ ~ Beta(1 + right, 1 + wrong). "fails" if P(θ < bar) ≥ .95; "passes" if the 5 % quantile of θ ≥ bar.
         Between the two, Wald's sequential test of θ = p1 against θ = p0 says "weak" once its log-likelihood
         ratio reaches log((1 − β)/α): more like somebody careless than like somebody careful.
-side    z = (left − n/2)/√(n/4) over answers for one side, n ≥ 20; two-sided, false discoveries held at 5 %
-        over all annotators (Benjamini & Hochberg 1995). Shares nearer to ½ than `SIDE_MATTERS` are no flag
-        however many answers prove them.
+side    z = (left − np)/√(np(1 − p)) over n ≥ 20 answers with one best response, p the share that chance puts
+        first: ½ of two; two-sided, false discoveries held at 5 % over all annotators (Benjamini & Hochberg
+        1995). Shares nearer to p than `SIDE_MATTERS` are no flag however many answers prove them.
 fast    robust z of log median seconds, (x − median)/(1.4826 · MAD), flagged at ≤ −3.5 (Iglewicz & Hoaglin
         1993). The spread is never taken below `LEAST_SPREAD`: whoever is flagged needs less than half the
         typical time.
@@ -26,7 +26,7 @@ import numpy as np
 from scipy import special
 
 Standing = Literal["none", "open", "passes", "weak", "fails"]
-Kind = Literal["gold", "weak", "left", "right", "fast", "same"]
+Kind = Literal["gold", "weak", "left", "right", "first", "later", "fast", "same"]
 
 BAR = 0.60
 CERTAINTY = 0.95
@@ -55,15 +55,18 @@ class FlagError(ValueError):
 class Record:
     """What is known of one annotator.
 
-    gold, gold_right: gold answers, and those that agree with the expert. sided, chose_left: answers for one
-    side whose place on the screen is known. seconds: median over `timed` answers, None where nobody measured.
-    choices: how often each choice was given.
+    gold, gold_right: gold answers, and those that agree with the expert. sided, chose_left: answers with one
+    best response whose place on the screen is known, and those where it was shown first; chance: the share
+    of these without any bias; ordered: it is a ranking or rating, not a left and a right. seconds: median
+    over `timed` answers, None where nobody measured. choices: how often each choice was given.
     """
 
     gold: int = 0
     gold_right: int = 0
     sided: int = 0
     chose_left: int = 0
+    chance: float = 0.5
+    ordered: bool = False
     timed: int = 0
     seconds: float | None = None
     choices: tuple[int, ...] = ()
@@ -74,13 +77,14 @@ class Flag:
     """One sign: value is a share (gold accuracy, left share, share of one answer) or seconds, of n answers.
 
     strength: P(θ < bar) for gold, the log-likelihood ratio for weak, z for side and fast, the share for one
-    answer.
+    answer. chance: of a side, the share to be expected.
     """
 
     kind: Kind
     value: float
     n: int
     strength: float
+    chance: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +142,9 @@ def sequential_score(right: int, wrong: int) -> float:
     return right * STEP_RIGHT + wrong * STEP_WRONG
 
 
-def side_z(chose_left: int, sided: int) -> float:
-    """(left − n/2)/√(n/4): standard normal for somebody who does not mind the side."""
-    return (chose_left - sided / 2) / math.sqrt(sided / 4)
+def side_z(chose_left: int, sided: int, chance: float = 0.5) -> float:
+    """(left − np)/√(np(1 − p)): standard normal for somebody who does not mind the place."""
+    return (chose_left - sided * chance) / math.sqrt(sided * chance * (1 - chance))
 
 
 def discoveries(p_values: np.ndarray[tuple[int], np.dtype[np.float64]], rate: float) -> list[int]:
@@ -169,15 +173,22 @@ def _gold_flag(standing: Standing, right: int, wrong: int, bar: float) -> Flag |
 
 def _side_flags(records: Sequence[Record]) -> dict[int, Flag]:
     tested = [place for place, record in enumerate(records) if record.sided >= LEAST_ANSWERS]
-    z = np.array([side_z(records[place].chose_left, records[place].sided) for place in tested])
+    of = [records[place] for place in tested]
+    z = np.array([side_z(record.chose_left, record.sided, record.chance) for record in of])
     found = {}
     for number in discoveries(special.erfc(np.abs(z) / math.sqrt(2)), FALSE_DISCOVERY):
-        record = records[tested[number]]
+        record = of[number]
         share = record.chose_left / record.sided
-        if abs(share - 0.5) >= SIDE_MATTERS:
-            kind: Kind = "left" if share > 0.5 else "right"
-            found[tested[number]] = Flag(kind, share, record.sided, float(z[number]))
+        if abs(share - record.chance) >= SIDE_MATTERS:
+            kind = _side(record, more=share > record.chance)
+            found[tested[number]] = Flag(kind, share, record.sided, float(z[number]), record.chance)
     return found
+
+
+def _side(record: Record, *, more: bool) -> Kind:
+    if record.ordered:
+        return "first" if more else "later"
+    return "left" if more else "right"
 
 
 def _fast_flags(records: Sequence[Record]) -> dict[int, Flag]:

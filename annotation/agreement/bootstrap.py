@@ -4,7 +4,8 @@ Resampling N units with replacement and counting how often each of the P distinc
 multiplicities that are Multinomial(N; multiplicity/N), so they are drawn directly: nothing is approximated
 and N does not enter the cost of a draw while P ≪ N. Where patterns are hardly fewer than units the unit
 indices are drawn instead, which is the same distribution and then cheaper. Units are what is resampled, all
-rated ones; those with a single rating come along, as they would if items were collected again.
+rated ones; those with a single rating come along, as they would if items were collected again. Where units
+belong together (`clusters`) whole clusters are drawn, with all their units.
 
 Source: B. Efron, R. Tibshirani (1993), An Introduction to the Bootstrap, ch. 13 (percentile interval).
 """
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from annotation.agreement.clusters import Clusters
 from annotation.agreement.estimate import (
     Coefficient,
     Estimate,
@@ -49,6 +51,18 @@ def resampled(counts: UnitCounts, *, rng: np.random.Generator, draws: int) -> It
         yield drawn.astype(np.float64)
 
 
+def resampled_clusters(clusters: Clusters, *, rng: np.random.Generator, draws: int) -> Iterator[FloatArray]:
+    """The same of resamples of whole clusters."""
+    number, width = clusters.incidence.shape
+    step = max(1, BLOCK_CELLS // max(number, width, 1))
+    for start in range(0, draws, step):
+        rows = min(step, draws - start)
+        picked = rng.integers(0, number, size=(rows, number))
+        flat = (picked + np.arange(rows)[:, None] * number).ravel()
+        drawn = np.bincount(flat, minlength=rows * number).reshape(rows, number)
+        yield np.asarray(drawn @ clusters.incidence, dtype=np.float64)
+
+
 def estimates(
     counts: UnitCounts,
     coefficients: Mapping[str, Coefficient],
@@ -56,9 +70,11 @@ def estimates(
     rng: np.random.Generator,
     draws: int = 1000,
     confidence: float = 0.95,
+    clusters: Clusters | None = None,
 ) -> dict[str, Estimate]:
     """Each coefficient with its percentile interval, all from the same draws.
 
+    clusters: units that belong together and are drawn together; they must be those of `counts`.
     A coefficient without a value gets its reason and no interval. `draws=0` gives values alone.
     """
     if draws < 0 or not 0 < confidence < 1:
@@ -73,7 +89,12 @@ def estimates(
     observed = counts.multiplicity[None, :].astype(np.float64)
     collected: dict[str, list[FloatArray]] = {name: [] for name in ready}
     if ready and counts.paired_units > 1:
-        for weights in resampled(counts, rng=rng, draws=draws):
+        blocks = (
+            resampled(counts, rng=rng, draws=draws)
+            if clusters is None
+            else resampled_clusters(clusters, rng=rng, draws=draws)
+        )
+        for weights in blocks:
             for name, statistic in ready.items():
                 collected[name].append(statistic(weights))
     for name, statistic in ready.items():

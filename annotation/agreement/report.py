@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotation.agreement.bootstrap import estimates
+from annotation.agreement.clusters import Clusters
 from annotation.agreement.estimate import Coefficient, Estimate
 from annotation.agreement.fleiss import fleiss
 from annotation.agreement.gwet import ac1, uniform_chance
@@ -36,15 +37,17 @@ def agreement(
     draws: int = 1000,
     confidence: float = 0.95,
     levels: tuple[Level, ...] = LEVELS,
+    clusters: Clusters | None = None,
 ) -> AgreementReport:
     """Every coefficient with its interval; Krippendorff's α at the given levels.
 
+    clusters: units that belong together; the intervals then rest on draws of whole clusters.
     The same counts and the same state of `rng` give the same report. Levels which the categories do not
     carry come back without a value and with the reason.
     """
     wanted: dict[str, Coefficient] = {f"krippendorff {level}": alpha(level) for level in levels}
     wanted |= {"fleiss": fleiss, "percent": percent, "ac1": ac1, "brennan_prediger": uniform_chance}
-    found = estimates(counts, wanted, rng=rng, draws=draws, confidence=confidence)
+    found = estimates(counts, wanted, rng=rng, draws=draws, confidence=confidence, clusters=clusters)
     return AgreementReport(
         units=counts.units,
         ratings=counts.ratings,

@@ -11,16 +11,18 @@ from typing import Any, Literal
 import numpy as np
 from django.db import connection
 
+from annotation.agreement.clusters import clusters_of
 from annotation.agreement.estimate import Estimate
 from annotation.agreement.krippendorff import Level
 from annotation.agreement.report import AgreementReport, agreement
-from annotation.agreement.units import UnitCounts, from_matrix, from_ratings
+from annotation.agreement.units import IntArray, UnitCounts, from_matrix
 from annotation.models.project import Project
 from annotation.pair_votes import counts_sql
 
 CATEGORIES = ("a", "tie", "b")  # "both are bad" counts as a tie: it says that neither is better
 POSITIONS = (1.0, 2.0, 3.0)
 LEVELS: tuple[Level, ...] = ("nominal", "ordinal", "interval")
+FEWEST_DRAWS, MOST_WORK = 200, 100_000_000  # draws of items of several units cost draws × units
 SEED = 20_260_101  # intervals are the same each time the page is opened
 
 Unit = Literal["pair", "rated response"]
@@ -33,12 +35,13 @@ _ANNOTATORS = """
 """
 
 _RATINGS = """
-    SELECT j.item_id, r.position, r.rating
+    SELECT j.item_id, r.position, r.rating, count(*)
     FROM annotation_answer a
     JOIN annotation_judgment j ON j.id = a.judgment_id AND j.live
     JOIN annotation_item i ON i.id = j.item_id
     CROSS JOIN LATERAL unnest(a.ratings) WITH ORDINALITY AS r(rating, position)
     WHERE i.project_id = %(project)s AND NOT i.is_gold AND a.criterion = %(criterion)s
+    GROUP BY j.item_id, r.position, r.rating
 """
 
 
@@ -64,11 +67,10 @@ class CriterionAgreement:
 
 
 def agreement_of(*, project: Project, draws: int = 1000) -> list[CriterionAgreement]:
-    """Chance-corrected agreement on live judgments of work items, with bootstrap intervals over units.
+    """Chance-corrected agreement on live judgments of work items, with item-bootstrap intervals.
 
     Gold is left out: it measures people against the expert, not against one another; so are silent repeats.
-    The pairs of one item, and its rated responses, are drawn as if they were independent: with three or more
-    responses the intervals are somewhat too narrow. Each criterion costs two or three aggregating queries.
+    Each criterion costs two or three aggregating queries.
     """
     return [_one(project, criterion, draws) for criterion in project.criterion_names]
 
@@ -78,36 +80,54 @@ def _one(project: Project, criterion: str, draws: int) -> CriterionAgreement:
     with connection.cursor() as cursor:
         cursor.execute(_ANNOTATORS, values)
         (annotators,) = cursor.fetchone()
-    pairs = _agreement(_pair_counts(project, values), draws)
-    rated = project.kind == Project.Kind.RATING
-    return CriterionAgreement(
-        criterion, annotators, pairs, _agreement(_rating_counts(project, values), draws) if rated else None
+    table, items = _pair_table(project, values)
+    pairs = _agreement(from_matrix(table, categories=CATEGORIES, numeric=POSITIONS), table, items, draws)
+    ratings = None
+    if project.kind == Project.Kind.RATING:
+        table, items, points = _rating_table(project, values)
+        ratings = _agreement(from_matrix(table, categories=points), table, items, draws)
+    return CriterionAgreement(criterion, annotators, pairs, ratings)
+
+
+def _agreement(counts: UnitCounts, table: IntArray, items: IntArray, draws: int) -> AgreementReport:
+    """With items of several units, whole items are drawn: their units rest on the same judgments."""
+    several = len(np.unique(items)) < len(items)
+    if several:
+        draws = min(draws, max(FEWEST_DRAWS, MOST_WORK // len(items)))
+    return agreement(
+        counts,
+        rng=np.random.default_rng(SEED),
+        draws=draws,
+        levels=LEVELS,
+        clusters=clusters_of(counts, table, items) if several else None,
     )
 
 
-def _agreement(counts: UnitCounts, draws: int) -> AgreementReport:
-    return agreement(counts, rng=np.random.default_rng(SEED), draws=draws, levels=LEVELS)
-
-
-def _pair_counts(project: Project, values: dict[str, Any]) -> UnitCounts:
+def _pair_table(project: Project, values: dict[str, Any]) -> tuple[IntArray, IntArray]:
+    """Votes for a, tie, b on each pair, and the item of each."""
     counted = counts_sql(project, where="v.criterion = %(criterion)s")
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT a, tie, b FROM ({counted}) counted ORDER BY item_id, a_at, b_at",  # noqa: S608
+            f"SELECT item_id, a, tie, b FROM ({counted}) counted ORDER BY item_id, a_at, b_at",  # noqa: S608
             values,
         )
-        table = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, len(CATEGORIES))
-    return from_matrix(table, categories=CATEGORIES, numeric=POSITIONS)
+        rows = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 1 + len(CATEGORIES))
+    return rows[:, 1:], rows[:, 0]
 
 
-def _rating_counts(project: Project, values: dict[str, Any]) -> UnitCounts:
-    """The scale's own points are the categories; an imported rating beyond them is one more."""
+def _rating_table(project: Project, values: dict[str, Any]) -> tuple[IntArray, IntArray, list[int]]:
+    """How often each response was given each number of points, its item, and the points.
+
+    The scale's own points are the categories; an imported rating beyond them is one more.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_RATINGS, values)
-        table = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 3)
-    points = sorted({*range(1, project.rating_points + 1), *table[:, 2].tolist()})
-    most = int(table[:, 1].max(initial=1)) + 1
-    return from_ratings(table[:, 0] * most + table[:, 1], table[:, 2], categories=points)
+        rows = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 4)
+    points = sorted({*range(1, project.rating_points + 1), *rows[:, 2].tolist()})
+    units, which = np.unique(rows[:, :2], axis=0, return_inverse=True)
+    table = np.zeros((len(units), len(points)), dtype=np.int64)
+    table[which.ravel(), np.searchsorted(points, rows[:, 2])] = rows[:, 3]
+    return table, units[:, 0], points
 
 
 def _report(report: AgreementReport, unit: Unit) -> dict[str, Any]:

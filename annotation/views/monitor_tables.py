@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from annotation import item_selectors, monitor_selectors
+from annotation import annotator_selectors, item_selectors, monitor_selectors
 from annotation.models.project import Project
 from annotation.monitoring import assessed
 from annotation.services.agreeing import agreement_of
@@ -13,15 +13,15 @@ Rows = Iterable[Iterable[Any]]
 
 def annotators(project: Project) -> Rows:
     yield (
-        "annotator", "origin", "judgments", "gold", "gold_right", "median_seconds", "sided", "chose_left",
-        "ties", "last_at", "flags",
+        "annotator", "origin", "judgments", "gold", "gold_right", "repeats", "consistent", "median_seconds",
+        "sided", "chose_left", "expected_left", "ties", "last_at", "flags",
     )  # fmt: skip
-    rows = monitor_selectors.annotators(project)
-    for row, assessment in zip(rows, assessed(rows), strict=True):
+    rows = annotator_selectors.annotators(project)
+    for row, assessment in zip(rows, assessed(project, rows), strict=True):
         yield (
-            row.name, row.origin, row.judgments, row.gold, row.gold_right, row.median_seconds, row.sided,
-            row.chose_left, row.ties, row.last_at.isoformat(),
-            " ".join(flag.kind for flag in assessment.flags),
+            row.name, row.origin, row.judgments, row.gold, row.gold_right, row.itself.repeats,
+            row.itself.consistent, row.median_seconds, row.sided, row.chose_left, round(row.expected_left, 3),
+            row.ties, row.last_at.isoformat(), " ".join(flag.kind for flag in assessment.flags),
         )  # fmt: skip
 
 
@@ -32,25 +32,46 @@ def volume(project: Project) -> Rows:
 
 
 def choices(project: Project) -> Rows:
-    yield "choice", "judgments"
-    totals = monitor_selectors.totals(monitor_selectors.annotators(project))
-    yield from (("a", totals.a), ("tie", totals.tie), ("both_bad", totals.both_bad), ("b", totals.b))
-    yield from (("left", totals.chose_left), ("right", totals.sided - totals.chose_left))
+    """What was answered, then where on the screen the best response stood."""
+    totals = annotator_selectors.totals(annotator_selectors.annotators(project))
+    others = totals.sided - totals.chose_left
+    if project.kind == Project.Kind.PAIRWISE:
+        yield "choice", "judgments"
+        yield from (("a", totals.a), ("tie", totals.tie), ("both_bad", totals.both_bad), ("b", totals.b))
+        yield from (("left", totals.chose_left), ("right", others))
+        return
+    if project.kind == Project.Kind.RANKING:
+        yield "best", "judgments"
+        for position, count in annotator_selectors.on_top(project):
+            yield ("several" if position is None else position + 1), count
+    else:
+        yield "points", "responses"
+        yield from annotator_selectors.points(project)
+    yield from (("shown first", totals.chose_left), ("shown later", others))
 
 
 def agreement(project: Project) -> Rows:
-    yield "criterion", "coefficient", "value", "low", "high", "reason"
+    yield "criterion", "unit", "coefficient", "value", "low", "high", "units", "reason"
     for one in agreement_of(project=project):
-        found = {f"krippendorff {level}": estimate for level, estimate in one.report.krippendorff.items()}
-        found |= {"fleiss": one.report.fleiss, "percent": one.report.percent, "gwet_ac1": one.report.gwet_ac1}
-        for name, estimate in found.items():
-            yield one.criterion, name, estimate.value, estimate.low, estimate.high, estimate.reason or ""
+        for unit, report in (("pair", one.report), ("rated response", one.ratings)):
+            if report is None:
+                continue
+            found = {f"krippendorff {level}": estimate for level, estimate in report.krippendorff.items()}
+            found |= {"fleiss": report.fleiss, "percent": report.percent, "gwet_ac1": report.gwet_ac1}
+            for name, of in found.items():
+                yield one.criterion, unit, name, of.value, of.low, of.high, of.units, of.reason or ""
 
 
 def items(project: Project) -> Rows:
-    yield "item", "prompt", "a", "tie", "b", "entropy_bits"
-    for row in item_selectors.votes_by_item(project):
-        yield row.id, row.prompt, row.a, row.tie, row.b, round(row.entropy, 4)
+    """Every item with a vote. Of rankings a, tie and b are of the pair that is disputed most."""
+    found = item_selectors.votes_by_item(project)
+    if project.kind == Project.Kind.RATING:
+        yield "item", "prompt", "votes", "spread_points"
+        yield from ((row.id, row.prompt, row.votes, round(row.entropy, 4)) for row in found)
+        return
+    yield "item", "prompt", "votes", "pair", "a", "tie", "b", "entropy_bits"
+    for row in found:
+        yield row.id, row.prompt, row.votes, row.pair, row.a, row.tie, row.b, round(row.entropy, 4)
 
 
 TABLES: dict[str, Callable[[Project], Rows]] = {
