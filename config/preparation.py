@@ -37,7 +37,7 @@ def prepare(*, sample: bool) -> None:
     if settings.LAUREL_EMBEDDED:
         embedded.ensure_running(settings.LAUREL_DATA_DIR)
     _make_tables()
-    if "whitenoise" in settings.STORAGES["staticfiles"]["BACKEND"]:
+    if not settings.WHITENOISE_USE_FINDERS:  # the server has only what is collected
         _collect_static(settings.STATIC_ROOT)
     marker = settings.LAUREL_DATA_DIR / "run" / "sample_loaded"
     if sample and not marker.exists() and "load_sample" in get_commands():

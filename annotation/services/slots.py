@@ -68,8 +68,9 @@ _WAY = (
 
 
 _CLAIM_GOLD = _TAKE.format(found=_FIRST.format(where="i.is_gold"))
-_STEPS = ", ".join(_FIRST.format(where=f"NOT i.is_gold AND {where}") for where in _WAY)
-_CLAIM_WORK = _PLACE + _TAKE.format(found=f"coalesce({_STEPS})")
+_STEPS = [_FIRST.format(where=f"NOT i.is_gold AND {where}") for where in _WAY]
+_CLAIM_ONWARD = _PLACE + _TAKE.format(found=f"coalesce({_STEPS[0]}, {_STEPS[1]})")
+_CLAIM_REST = _PLACE + _TAKE.format(found=f"coalesce({_STEPS[2]}, {_STEPS[3]})")
 
 # A hold that waits unseen behind somebody's screen; its slot stays taken, now by another person.
 _TAKE_OVER = f"""
@@ -106,10 +107,6 @@ _RECOUNT_PROJECT = f"""
     UPDATE annotation_item i SET slots_left = {_FREE_SLOTS}
     FROM annotation_project p WHERE p.id = i.project_id AND p.id = %s
 """  # noqa: S608
-_RECOUNT_PROJECT = f"""
-    UPDATE annotation_item i SET slots_left = {_FREE_SLOTS}
-    FROM annotation_project p WHERE p.id = i.project_id AND p.id = %s
-"""  # noqa: S608
 _WRONG = f"""
     SELECT i.id, i.slots_left, free FROM annotation_project p JOIN annotation_item i ON i.project_id = p.id
     CROSS JOIN LATERAL (SELECT {_FREE_SLOTS} AS free) recounted
@@ -123,8 +120,10 @@ def claim_row(project: Project, annotator_id: int, *, gold: bool) -> tuple[int, 
     Rows that others hold for an instant are passed over. Where None comes back, some may stay locked that
     lost their last slot meanwhile: wait for nothing before the transaction, or the savepoint, is over.
     """
-    statement = _CLAIM_GOLD if gold else _CLAIM_WORK
-    return _one(statement, {"project": project.pk, "annotator": annotator_id})
+    values = {"project": project.pk, "annotator": annotator_id}
+    if gold:
+        return _one(_CLAIM_GOLD, values)
+    return _one(_CLAIM_ONWARD, values) or _one(_CLAIM_REST, values)  # two, as planning is what costs
 
 
 def take_over_row(project: Project, annotator_id: int) -> tuple[int, int] | None:
@@ -164,20 +163,6 @@ def recount_project(project: Project) -> None:
         cursor.execute(_RECOUNT_PROJECT, [project.pk])
 
 
-def recount_project(project: Project) -> None:
-    """Like `recount_slots`, for all items of a project, when its overlap has changed.
-
-    Below what is taken already nothing is free; no hold and no vote goes.
-    """
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = '10min'")  # a million items are no runaway page
-        cursor.execute(
-            "SELECT 1 FROM annotation_item WHERE project_id = %s ORDER BY id FOR NO KEY UPDATE",
-            [project.pk],
-        )
-        cursor.execute(_RECOUNT_PROJECT, [project.pk])
-
-
 def wrong_slots(project: Project) -> list[tuple[int, int, int]]:
     """(item, free slots as stored, as recounted) of every item whose stored count is wrong."""
     with connection.cursor() as cursor:
@@ -190,7 +175,7 @@ def take_slot_if_free(item_id: int) -> bool:
     return bool(Item.objects.filter(pk=item_id, slots_left__gt=0).update(slots_left=F("slots_left") - 1))
 
 
-def _one(statement: str, values: dict[str, int | bool | str | None]) -> tuple[int, int] | None:
+def _one(statement: str, values: dict[str, int]) -> tuple[int, int] | None:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchone()  # type: ignore[no-any-return]

@@ -11,7 +11,8 @@ from tests import factories
 
 
 def let_lease_run_out(assignment: Assignment) -> None:
-    Assignment.objects.filter(pk=assignment.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    """An hour ago: to the database it is the moment at which the test's transaction began."""
+    Assignment.objects.filter(pk=assignment.pk).update(lease_expires_at=timezone.now() - timedelta(hours=1))
 
 
 def answer(
