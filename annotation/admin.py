@@ -8,6 +8,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from accounts.admin import ReadOnlyAdmin, record_change
+from annotation import learning_admin as _exercises  # noqa: F401  registers the pages of exercises
 from annotation.models.content import Prompt, Response
 from annotation.models.dataset import DatasetSnapshot
 from annotation.models.project import Guideline, Project

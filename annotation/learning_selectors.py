@@ -217,7 +217,7 @@ def exercises_of(project: Project) -> QuerySet[Exercise]:
             ),
             passed=Count("attempts_made__annotator", distinct=True, filter=Q(attempts_made__passed=True)),
         )
-        .order_by("state", "pk")
+        .order_by("-state", "pk")  # open, draft, closed
     )
 
 

@@ -8,7 +8,6 @@ from itertools import combinations
 import numpy as np
 
 from accounts.models import AuditEntry, Membership, Role, User
-from annotation.agreement.estimate import Estimate
 from annotation.agreement.krippendorff import krippendorff_alpha
 from annotation.agreement.percent import percent_agreement
 from annotation.agreement.units import from_ratings
@@ -67,11 +66,11 @@ class Compared:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of all participants under one criterion; both-are-bad counts as a tie."""
+    """Of all who took part, under one criterion; both-are-bad counts as a tie. alpha is nominal."""
 
     criterion: str
-    percent: Estimate | None
-    alpha: Estimate | None
+    percent: float | None
+    alpha: float | None
 
 
 @dataclass(frozen=True)
@@ -190,7 +189,7 @@ def _agreement(criterion: str, by_item: dict[int, list[PracticeAnswer]]) -> Agre
     if not values:
         return Agreement(criterion, None, None)
     counts = from_ratings(np.array(units), np.array(values))
-    return Agreement(criterion, percent_agreement(counts), krippendorff_alpha(counts, "nominal"))
+    return Agreement(criterion, percent_agreement(counts).value, krippendorff_alpha(counts).value)
 
 
 def _parts(answer: Answer) -> list[str]:

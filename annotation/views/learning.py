@@ -35,7 +35,7 @@ def learn(request: HttpRequest, slug: str) -> HttpResponse:
     test = next((one for one in steps if one.exercise.kind == Exercise.Kind.QUALIFICATION), None)
     context = {
         "project": project,
-        "tab": _tab(project, user),
+        **_place(project, user),
         "guideline": selectors.latest_guidelines(project),
         "steps": steps,
         "next": next((one for one in steps if not one.done and (one.may_start or one.may_go_on)), None),
@@ -81,7 +81,7 @@ def practised(request: HttpRequest, slug: str, exercise_id: int, number: int) ->
         return redirect("annotation:practise", slug=slug, exercise_id=exercise.pk)
     context = {
         "project": project,
-        "tab": _tab(project, user),
+        **_place(project, user),
         "exercise": exercise,
         "standing": standing,
         "number": number,
@@ -106,8 +106,10 @@ def _enter(request: HttpRequest, slug: str) -> tuple[Project, User]:
     return selectors.project_for(user, slug, roles=selectors.JUDGES), user
 
 
-def _tab(project: Project, user: User) -> str:
-    return "training" if selectors.role_in(user, project) == Role.MANAGER else "learn"
+def _place(project: Project, user: User) -> dict[str, Any]:
+    """The role and the tab that is open: managers have Training, where the others have Learn."""
+    role = selectors.role_in(user, project)
+    return {"role": role, "tab": "training" if role == Role.MANAGER else "learn"}
 
 
 def _answer(request: HttpRequest, project: Project, standing: Standing) -> HttpResponse:
@@ -135,7 +137,7 @@ def _answer(request: HttpRequest, project: Project, standing: Standing) -> HttpR
         return redirect("annotation:learn", slug=project.slug)
     if not done.created:
         messages.info(request, _("You had answered this item already; your first answer stands."))
-    if tells_answers(exercise, attempt):
+    if exercise.kind == Exercise.Kind.CALIBRATION:
         number = [one.pk for one in learning_selectors.answers_of(attempt)].index(row.pk) + 1
         return redirect("annotation:practised", slug=project.slug, exercise_id=exercise.pk, number=number)
     return redirect("annotation:practise", slug=project.slug, exercise_id=exercise.pk)
@@ -174,7 +176,7 @@ def _item(
         raise Http404("Nothing is left to answer.")
     context = {
         "project": project,
-        "tab": _tab(project, cast(User, request.user)),
+        **_place(project, cast(User, request.user)),
         "exercise": standing.exercise,
         "standing": standing,
         "attempt": attempt,
@@ -192,7 +194,7 @@ def _outside(request: HttpRequest, project: Project, user: User, standing: Stand
     exercise, attempt = standing.exercise, standing.attempt
     context: dict[str, Any] = {
         "project": project,
-        "tab": _tab(project, user),
+        **_place(project, user),
         "exercise": exercise,
         "standing": standing,
         "introduction": render_markdown(exercise.introduction, first_heading=2),

@@ -39,6 +39,7 @@ def session(request: HttpRequest, slug: str, exercise_id: int) -> HttpResponse:
     found = session_selectors.comparison(exercise)
     context = {
         "project": project,
+        "role": role,
         "tab": "training" if role == Role.MANAGER else "learn",
         "exercise": exercise,
         "comparison": found,

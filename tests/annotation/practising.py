@@ -68,3 +68,11 @@ def take(of: Exercise, annotator: User, *, right: int) -> Attempt:
         do(row, *(answers if number < right else wrong))
     attempt.refresh_from_db()
     return attempt
+
+
+def take_session(of: Exercise, annotator: User, choice: str = "a") -> Attempt:
+    """A whole session of pairs, always with the same answer."""
+    attempt = start(of, annotator)
+    for row in answers_of(attempt):
+        do(row, *(Answer(name, choice) for name in of.project.criterion_names))
+    return attempt

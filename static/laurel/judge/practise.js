@@ -2,10 +2,14 @@
 // leads to the next page.
 import * as choices from "./choices.js";
 import * as clock from "./clock.js";
+import * as diff from "./diff.js";
 import * as keymap from "./keymap.js";
 import * as keys from "./keys.js";
+import * as layout from "./layout.js";
 import * as ranking from "./ranking.js";
 import * as rating from "./rating.js";
+import * as reading from "./reading.js";
+import * as spans from "./spans.js";
 
 const root = document.getElementById("judge");
 const form = document.getElementById("answer");
@@ -27,7 +31,8 @@ function send(event) {
 }
 
 if (root && form) {
-  for (const module of [clock, keymap, choices, ranking, rating]) module.start(root);
+  for (const control of root.querySelectorAll("#status [data-needs-js]")) control.hidden = false;
+  for (const module of [clock, keymap, choices, ranking, rating, layout, reading, spans, diff]) module.start(root);
   keys.start(root, { submit, reopenLast() {} });
   form.addEventListener("submit", send);
   window.addEventListener("pageshow", (event) => { if (event.persisted) sent = false; });
