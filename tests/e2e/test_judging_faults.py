@@ -3,16 +3,30 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Route, expect
 
-from accounts.models import Role
 from annotation.models.work import Judgment
-from tests import cast, factories
+from annotation.services import assigning, judging
+from tests import factories
 from tests.annotation.xss_corpus import CORPUS
+from tests.e2e.judging import (
+    ANSWERS,
+    JUDGE,
+    annotator_of,
+    answer,
+    by_question,
+    choose,
+    chosen_on_screen,
+    eventually,
+    expect_item,
+    expect_state,
+    form_of,
+    notice,
+    pairs,
+    submit,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-JUDGE = "/p/harbour/judge/"
 
 
 @pytest.fixture
@@ -22,161 +36,175 @@ def project():
 
 @pytest.fixture
 def annotator(project):
-    annotator = cast.person("ines")
-    cast.member(annotator, project, Role.ANNOTATOR)
-    return annotator
+    return annotator_of(project)
 
 
 @pytest.fixture
 def items(project):
-    return [
-        factories.pair_item(project, on=factories.prompt(project, f"Question number {n}?"), shuffle=n / 1000)
-        for n in range(3)
-    ]
-
-
-def answer(page: Page) -> None:
-    page.get_by_text("Why?").click()
-    page.get_by_label("In your words").fill("kept words")
-    page.get_by_label("B is better").check()
-    page.get_by_role("button", name="Submit").click()
-
-
-def expect_kept(page: Page) -> None:
-    expect(page.get_by_label("B is better")).to_be_checked()
-    expect(page.get_by_label("In your words")).to_have_value("kept words")
-
-
-def form_of(page: Page) -> dict[str, str]:
-    """What the form on the page would post, as another client could."""
-    names = ("csrfmiddlewaretoken", "assignment", "key")
-    return {name: page.locator(f"#answer [name={name}]").get_attribute("value") or "" for name in names}
+    return pairs(project)
 
 
 def test_a_double_click_and_a_hasty_enter_make_one_judgment(visit, items, annotator):
     page = visit(annotator, JUDGE).page
     posts = []
     page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
-    page.get_by_label("A is better").check()
+    page.evaluate("() => { document.getElementById('choice-0-a').click(); }")
     page.evaluate(
         "() => { const b = document.getElementById('submit'); b.click(); b.click();"
         " document.getElementById('answer').requestSubmit(); }"
     )
-    expect(page.get_by_text("Question number 1?")).to_be_visible()
+    expect_item(page, 1)
+    expect_state(page, "saved")
+    page.wait_for_timeout(500)
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Choose an answer first.")).to_be_visible()
-    assert len(posts) == 1
-    assert Judgment.objects.count() == 1
+    expect(page.locator(".toasts").get_by_text("Choose an answer first.")).to_be_visible()
+    assert [url for url in posts if url.endswith("/judge/")] == [posts[0]]
+    assert by_question() == {"Question number 0?": ("a", "")}
+
+
+def test_enter_hit_twenty_times_is_one_judgment(visit, items, annotator):
+    page = visit(annotator, JUDGE).page
+    choose(page, "Tie")
+    page.evaluate(
+        """() => { for (let n = 0; n < 20; n++) document.body.dispatchEvent(
+            new KeyboardEvent("keydown", {key: "Enter", bubbles: true, cancelable: true})); }"""
+    )
+    for _ in range(20):
+        page.keyboard.press("Enter")
+    expect_item(page, 1)
+    expect_state(page, "saved")
+    assert by_question() == {"Question number 0?": ("tie", "")}
+
+
+def test_keys_pressed_in_one_breath_each_find_their_own_item(visit, items, annotator):
+    page = visit(annotator, JUDGE).page
+    expect_item(page, 0)
+    page.evaluate(
+        """() => { for (const key of ["1", "Enter", "2", "Enter"]) document.body.dispatchEvent(
+            new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true})); }"""
+    )
+    expect_item(page, 2)
+    expect_state(page, "saved")
+    assert by_question() == {"Question number 0?": ("a", ""), "Question number 1?": ("b", "")}
+    expect(page.locator("[name=choice-0]:checked")).to_have_count(0)
 
 
 def test_the_same_form_sent_again_is_one_judgment_and_another_body_a_conflict(visit, items, annotator):
     visitor = visit(annotator, JUDGE)
     page = visitor.page
-    form = form_of(page) | {"choice": "a"}
+    expect_item(page, 0)
+    form = form_of(page) | {"choice-0": "a"}
     for _ in range(3):  # Back and submit again, a proxy that retries, a second click
         reply = page.request.post(visitor.site + JUDGE, form=form, headers={"Origin": visitor.site})
         assert reply.status == 200
     assert Judgment.objects.count() == 1
-    reply = page.request.post(
-        visitor.site + JUDGE, form=form | {"choice": "b"}, headers={"Origin": visitor.site}
-    )
+    changed = form | {"choice-0": "b"}
+    reply = page.request.post(visitor.site + JUDGE, form=changed, headers={"Origin": visitor.site})
     assert reply.status == 409
     assert "You had already answered that item: A is better." in reply.text()
-    assert Judgment.objects.count() == 1
+    assert by_question() == {"Question number 0?": ("a", "")}
+
+
+def test_control_another_key_for_the_same_answer_changed_would_be_a_conflict(items, annotator, project):
+    """What the one key of an outbox entry saves: sent again under a fresh key, edited, it is refused."""
+    mine = assigning.claim(project=project, annotator=annotator)
+    sent = {"assignment_id": mine.pk, "annotator": annotator, "answers": judging.pairwise(project, "a")}
+    first = judging.submit(**sent, comment="once", idempotency_key="one")
+    assert judging.submit(**sent, comment="once", idempotency_key="one").judgment == first.judgment
+    with pytest.raises(judging.Conflict):
+        judging.submit(**sent, comment="once more", idempotency_key="two")
+
+
+def test_back_and_submit_again_is_one_judgment(visit, items, annotator):
+    page = visit(annotator, "/").page
+    page.goto(page.url + JUDGE.removeprefix("/"))
+    answer(page)
+    expect_item(page, 1)
+    expect_state(page, "saved")
+    page.get_by_role("link", name="Laurel: your projects").click()
+    page.go_back()
+    expect_item(page, 1)
+    expect_state(page, "saved")
+    choose(page, "A is better")
+    submit(page)
+    expect_item(page, 2)
+    page.go_back()
+    page.go_forward()
+    expect_item(page, 2)
+    expect_state(page, "saved")
+    assert by_question() == {"Question number 0?": ("b", "kept words"), "Question number 1?": ("a", "")}
+
+
+def test_a_page_from_before_the_answer_submitted_again_is_the_same_judgment(visit, items, annotator):
+    """As a browser may bring it back from its memory: the old form, filled in the same way or another."""
+    page = visit(annotator, JUDGE).page
+    expect_item(page, 0)
+    before = page.locator("#item").inner_html()
+    answer(page)
+    expect_item(page, 1)
+    expect_state(page, "saved")
+    for label, stands in (("B is better", "hidden"), ("A is better", "shown")):
+        page.evaluate(
+            """html => { const item = document.getElementById("item"); item.innerHTML = html;
+                item.dispatchEvent(new CustomEvent("laurel:item", {bubbles: true})); }""",
+            before,
+        )
+        answer(page, label)
+        expect_item(page, 1)
+        expect_state(page, "saved")
+        assert notice(page, "refused").is_visible() == (stands == "shown")
+    expect(notice(page, "refused")).to_contain_text("You had already answered that item: B is better.")
+    assert by_question() == {"Question number 0?": ("b", "kept words")}
 
 
 def test_two_tabs_with_different_answers_overwrite_nothing(visit, items, annotator):
     first, second = visit(annotator, JUDGE).page, visit(annotator, JUDGE).page
+    for page in (first, second):
+        expect_item(page, 0)
     for page, key in ((first, "1"), (second, "2")):
         page.keyboard.press(key)
         page.keyboard.press("Enter")
-        expect(page.get_by_text("Question number 1?")).to_be_visible()
-    expect(second.locator("[data-problem]")).to_contain_text("Nothing was changed.")
-    expect(second.locator("[data-problem]")).to_contain_text("A is better")
-    judgment = Judgment.objects.get()
-    assert judgment.answers.get().choice == "ab"[judgment.display_order[0]]
-
-
-def test_a_lost_connection_keeps_the_answer_and_sends_it_once(visit, items, annotator):
-    page = visit(annotator, JUDGE).page
-    page.context.set_offline(True)
-    answer(page)
-    expect(page.get_by_role("alert")).to_contain_text("Not saved")
-    expect_kept(page)
-    assert Judgment.objects.count() == 0
-    page.context.set_offline(False)  # the browser says it is online again: no click is needed
-    expect(page.get_by_text("Question number 1?")).to_be_visible()
-    expect(page.get_by_role("alert")).to_have_count(0)
-    assert Judgment.objects.get().comment == "kept words"
+        expect_item(page, 1)
+        expect_state(page, "saved")
+    refused = notice(second, "refused")
+    expect(refused).to_contain_text("Nothing was changed.")
+    expect(refused).to_contain_text("A is better")
+    expect(refused.get_by_role("listitem")).to_have_text(["B is better"])
+    assert by_question() == {"Question number 0?": ("a", "")}
+    refused.get_by_role("link", name="Open this item").click()
+    expect_item(second, 0)
+    expect(second.get_by_role("radio", name="B is better", exact=True)).to_be_checked()
+    submit(second)
+    expect_item(second, 1)
+    expect_state(second, "saved")
+    assert chosen_on_screen(Judgment.objects.get(live=True)) == "b", (
+        "having seen what stood, they replaced it"
+    )
+    assert Judgment.objects.count() == 2
 
 
 def test_a_reply_lost_after_the_commit_is_one_judgment(visit, items, annotator):
     page = visit(annotator, JUDGE).page
-    lost = []
+    lost, keys = [], []
 
     def lose_the_first_reply(route: Route) -> None:
-        if route.request.method == "POST" and not lost:
+        keys.append(re.search("key=([^&]+)", route.request.post_data or "")[1])
+        if lost:
+            route.continue_()
+        else:
             lost.append(route.fetch().status)
+            assert Judgment.objects.count() == 1, "the server has it, the browser cannot know"
             route.abort()
-        else:
-            route.continue_()
 
-    page.route(re.compile(JUDGE), lose_the_first_reply)
+    page.route(ANSWERS, lose_the_first_reply)
     answer(page)
-    expect(page.get_by_role("alert")).to_contain_text("Not saved")
-    assert Judgment.objects.count() == 1, "the server has it, the browser cannot know"
-    page.get_by_role("button", name="Try again now").click()
-    expect(page.get_by_text("Question number 1?")).to_be_visible()
+    expect_item(page, 1)
+    eventually(lambda: len(keys) == 2, page)
+    expect_state(page, "saved")
+    expect(notice(page, "refused")).to_be_hidden()
     assert lost == [200]
-    assert Judgment.objects.count() == 1
-
-
-def test_a_server_error_is_shown_and_tried_again_by_itself(visit, items, annotator):
-    page = visit(annotator, JUDGE).page
-    broken = []
-
-    def break_once(route: Route) -> None:
-        if route.request.method == "POST" and not broken:
-            broken.append(True)
-            route.fulfill(status=503, body="<h1>down</h1>")
-        else:
-            route.continue_()
-
-    page.route(re.compile(JUDGE), break_once)
-    answer(page)
-    expect(page.get_by_role("alert")).to_contain_text("the server had a problem")
-    expect_kept(page)
-    expect(page.get_by_text("Question number 1?")).to_be_visible(timeout=10_000)
-    assert Judgment.objects.count() == 1
-
-
-def test_signed_out_in_the_middle_the_answer_waits_for_the_return(visit, items, annotator):
-    page = visit(annotator, JUDGE).page
-    cookies = page.context.cookies()
-    page.context.clear_cookies(name="sessionid")
-    answer(page)
-    expect(page.get_by_role("alert")).to_contain_text("this page has expired")
-    expect_kept(page)
-    page.context.add_cookies(cookies)
-    page.get_by_role("link", name="Load the page again").click()
-    expect_kept(page)
-    page.get_by_role("button", name="Submit").click()
-    expect(page.get_by_text("Question number 1?")).to_be_visible()
-    assert Judgment.objects.get().comment == "kept words"
-
-
-def test_an_unsent_draft_survives_a_reload_and_a_sent_one_leaves_no_trace(visit, items, annotator):
-    page = visit(annotator, JUDGE).page
-    page.get_by_text("Why?").click()
-    page.get_by_label("factual error").check()
-    page.get_by_label("In your words").fill("kept words")
-    page.get_by_label("B is better").check()
-    page.reload()
-    expect_kept(page)
-    expect(page.get_by_label("factual error")).to_be_checked()
-    page.get_by_role("button", name="Submit").click()
-    expect(page.get_by_text("Question number 1?")).to_be_visible()
-    assert page.evaluate("Object.keys(localStorage)") == []
+    assert len(set(keys)) == 1
+    assert by_question() == {"Question number 0?": ("b", "kept words")}
 
 
 def test_nothing_hostile_runs_or_leaves_the_site(visit, project, annotator):
