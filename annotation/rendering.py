@@ -24,6 +24,7 @@ from markdown_it.utils import OptionsDict
 from annotation.code_languages import LANGUAGES, language_of
 from annotation.math_rendering import BLOCK, INLINE, block_math, inline_math, math_html
 from annotation.parsing_budget import TooComplex, budget, spend
+from annotation.text_direction import CONTAINERS, mark_direction
 
 LONGEST_MARKDOWN: Final = 200_000  # characters; a longer text is shown as plain text
 
@@ -36,6 +37,7 @@ _VALUES: Final[dict[str, dict[str, set[str]]]] = {tag: {"dir": {"auto"}} for tag
     cell: {"dir": {"auto"}, "align": {"left", "center", "right"}} for cell in ("th", "td")
 }
 _VALUES |= {
+    **{tag: {"dir": {"auto", "rtl"}} for tag in CONTAINERS},
     "code": {"class": {f"language-{language}" for language in LANGUAGES}},
     "span": {"class": {INLINE, BLOCK}, "dir": {"ltr"}},
     "div": {"class": {BLOCK, "prose__table"}, "dir": {"ltr"}},
@@ -62,6 +64,7 @@ def render_markdown(text: str, *, first_heading: int = 3) -> SafeString:
     try:
         tokens = _PARSER.parse(text, budget(text))
         _outline(tokens, first_heading)
+        mark_direction(tokens)
         html = _PARSER.renderer.render(tokens, _PARSER.options, {})
     except (TooComplex, RecursionError):
         return _plain(text)
@@ -138,7 +141,8 @@ class _Renderer(RendererHTML):
 
     def table_open(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
         """A wide table scrolls in a box of its own; the box, not the table, so that it stays a table."""
-        return '<div class="prose__table"><table>\n'
+        direction = ' dir="rtl"' if tokens[index].attrGet("dir") else ""
+        return f'<div class="prose__table"><table{direction}>\n'
 
     def table_close(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
         return "</table></div>\n"
@@ -153,7 +157,7 @@ class _Renderer(RendererHTML):
         self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any
     ) -> str:
         token = tokens[index]
-        if token.nesting == 1 and token.tag in _BLOCKS:
+        if token.nesting == 1 and token.tag in _BLOCKS and not token.attrGet("dir"):
             token.attrSet("dir", "auto")
         if align := _ALIGN.match(str(token.attrs.pop("style", ""))):
             token.attrSet("align", align[1])

@@ -156,6 +156,9 @@ def _answer_keys(project: Project) -> list[KeyRow]:
 _COMMON_KEYS = (
     KeyRow("submit", gettext_lazy("Submit"), "Enter"),
     KeyRow("reason", gettext_lazy("Give a reason"), "r"),
+    KeyRow("mark", gettext_lazy("Mark the selected words"), "m"),
+    KeyRow("expand", gettext_lazy("Show all or less of long texts"), "e"),
+    KeyRow("compare", gettext_lazy("Compare words"), "d"),
     KeyRow("skip", gettext_lazy("Skip; Enter confirms"), "s"),
     KeyRow("flag", gettext_lazy("Flag a problem with the item"), "f"),
     KeyRow("undo", gettext_lazy("Undo: change your last answer"), "u"),

@@ -13,11 +13,11 @@ from annotation.rendering import LONGEST_MARKDOWN, render_markdown
 from tests.annotation.xss_corpus import CORPUS
 
 ALLOWED = {
-    "p h3 h4 h5 h6 ul li blockquote": {"dir"},
+    "p h3 h4 h5 h6 ul li blockquote table": {"dir"},
     "ol": {"dir", "start"},
     "th td": {"dir", "align"},
     "a": {"href", "rel", "target", "title"},
-    "br hr strong em s pre table thead tbody tr": set(),
+    "br hr strong em s pre thead tbody tr": set(),
     "code": {"class"},  # the language
     "span": {"dir", "class"},  # a formula
     "div": {"dir", "class"},  # the plain-text fall-back, a formula, the box of a table
@@ -56,11 +56,17 @@ class Page(HTMLParser):
         return [tag for tag, _ in self.elements]
 
 
+def directions(tag: str, attributes: dict[str, str | None]) -> set[str]:
+    if "math" in (attributes.get("class") or ""):
+        return {"ltr"}
+    return {"auto", "rtl"} if tag in {"ul", "ol", "li", "blockquote", "table"} else {"auto"}
+
+
 def assert_inert(html: str) -> None:
     for tag, attributes in Page(html).elements:
         assert tag in ATTRIBUTES, f"<{tag}> in {html!r}"
         assert set(attributes) <= ATTRIBUTES[tag], f"{attributes} on <{tag}> in {html!r}"
-        assert attributes.get("dir", "auto") == ("ltr" if "math" in attributes.get("class", "") else "auto")
+        assert attributes.get("dir", "auto") in directions(tag, attributes)
         assert attributes.get("class", "prose-plain") in CLASSES
         if "href" in attributes:
             assert re.match(r"(https?://[^\s]|mailto:)", attributes["href"], re.IGNORECASE), html
@@ -139,6 +145,23 @@ def test_every_block_finds_its_own_direction():
     blocks = [attributes for tag, attributes in elements if tag in ("h3", "p", "ul", "li", "blockquote")]
     assert len(blocks) == 6
     assert all(attributes == {"dir": "auto"} for attributes in blocks)
+
+
+@pytest.mark.parametrize(
+    ("source", "rtl"),
+    [
+        ("1. البند\n2. two", {"ol", "li"}),
+        ("- one\n- اثنان", {"li"}),
+        ("- **42** שלום\n\n  b\n\n- c", {"ul", "li"}),
+        ("> اقتباس", {"blockquote"}),
+        ("| الاسم | b |\n|---|---|\n| 1 | 2 |", {"table"}),
+        ("- 1\n\nمرحبا", set()),
+        ("- one שלום", set()),
+    ],
+)
+def test_lists_quotes_and_tables_run_as_their_text_begins(source, rtl):
+    elements = Page(render_markdown(source)).elements
+    assert {tag for tag, attributes in elements if attributes.get("dir") == "rtl"} == rtl
 
 
 def test_overrides_are_shown_by_name_and_in_code_every_bidirectional_control():

@@ -246,6 +246,7 @@ function putAhead(ahead) {
 function swap(selector, fresh) {
   const old = find(selector);
   if (!old || !fresh) return;
+  for (const control of fresh.querySelectorAll("[data-needs-js]")) control.hidden = false;
   old.replaceWith(fresh);
   window.htmx?.process(fresh);
 }
