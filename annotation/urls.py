@@ -48,6 +48,7 @@ urlpatterns = [
     path("p/<slug:slug>/gold/", gold.listing, name="gold"),
     path("p/<slug:slug>/data/", data.overview, name="data"),
     path("p/<slug:slug>/data/import/", data.import_items, name="import_items"),
+    path("p/<slug:slug>/data/judgments.jsonl", data.judgments, name="judgments"),
     path("p/<slug:slug>/data/snapshots/", data.take_snapshot, name="take_snapshot"),
     path("p/<slug:slug>/data/snapshots/<int:number>/", data.snapshot, name="snapshot"),
     path("p/<slug:slug>/data/snapshots/<int:number>/<slug:format>/", data.export, name="export"),

@@ -102,6 +102,7 @@ ROUTES = [
     Route(P + "gold/", WATCHERS, 200, NO),
     Route(P + "data/", BUILDERS, 200, NO),
     Route(P + "data/import/", BUILDERS, 200, 422),
+    Route(P + "data/judgments.jsonl", BUILDERS, 200, NO),
     Route(P + "data/snapshots/", BUILDERS, NO, 302),
     Route(P + "data/snapshots/<int:number>/", BUILDERS, 200, NO),
     Route(P + "data/snapshots/<int:number>/<slug:format>/", BUILDERS, 302, NO),  # 302: its files are gone

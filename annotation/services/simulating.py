@@ -3,7 +3,7 @@
 import hashlib
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,11 @@ from django.utils import timezone
 
 from accounts.models import Membership, Role, User
 from accounts.services import audit
-from annotation.aggregation.simulated import AnnotatorProfile, Side, answer, draw_profiles
+from annotation.aggregation.simulated import AnnotatorProfile, Side, draw_profiles
+from annotation.aggregation.simulated import answer as simulated_answer
+from annotation.aggregation.simulated_orders import ranking, rating, strength
+from annotation.answering.answer import Answer as Given
+from annotation.answering.answer import to_canonical
 from annotation.models.content import Response
 from annotation.models.project import Project
 from annotation.models.work import Assignment, Judgment
@@ -53,12 +57,11 @@ def simulate(
 ) -> Simulation:
     """Let simulated annotators give up to `judgments` answers through claim and submit.
 
-    They judge by the `quality` in a response's metadata where there is one, else by a stable made-up quality.
+    They judge by the `quality` in a response's metadata where there is one, by criterion in its `qualities`,
+    else by a stable made-up quality.
     `refill` is called when the queue runs dry and returns how many items it added. The answers are dated over
     the last `DAYS` days. Raises `InvalidSimulation`.
     """
-    if project.kind != Project.Kind.PAIRWISE:
-        raise InvalidSimulation(f"Only pairwise projects can be simulated; {project.slug} is {project.kind}.")
     if project.state != Project.State.RUNNING:
         raise InvalidSimulation(f"{project.slug} is {project.state}; set it running first.")
     if not 1 <= annotators <= MOST_ANNOTATORS:
@@ -67,7 +70,7 @@ def simulate(
         raise InvalidSimulation(f"{judgments} judgments: ask for zero or more.")
     rng, order = np.random.default_rng(seed), random.Random(seed)  # noqa: S311  reproducible on purpose
     workers = _hire(project, draw_profiles(annotators, rng), seed)
-    qualities: dict[int, float] = {}
+    qualities: dict[tuple[int, str], float] = {}
     done, started = 0, timezone.now() - timedelta(days=DAYS)
     while done < judgments:
         ready = [worker for worker in workers if not worker.idle]
@@ -119,34 +122,94 @@ def _hire(project: Project, profiles: tuple[AnnotatorProfile, ...], seed: int) -
 def _judge(
     worker: _Worker,
     assignment: Assignment,
-    qualities: dict[int, float],
+    qualities: dict[tuple[int, str], float],
     rng: np.random.Generator,
     at: datetime,
 ) -> None:
-    pair = [
+    project, order = assignment.project, assignment.display_order
+    responses = [
         row.response for row in assignment.item.item_responses.select_related("response").order_by("position")
     ]
-    for response in pair:
-        qualities.setdefault(response.pk, _quality(response))
-    left: Side = "a" if assignment.display_order[0] == 0 else "b"
-    given = answer(worker.profile, qualities[pair[0].pk], qualities[pair[1].pk], left, rng)
+    answers, seconds, reason = [], 0.0, ""
+    for number, criterion in enumerate(project.criterion_names):
+        for response in responses:
+            if (response.pk, criterion) not in qualities:
+                qualities[response.pk, criterion] = _quality(response, criterion, main=number == 0)
+        felt = [qualities[response.pk, criterion] for response in responses]
+        answer, took, said = _answered(worker.profile, project, criterion, felt, order, rng)
+        answers.append(answer)
+        seconds += took if number == 0 else 0.4 * took  # the responses are read already
+        reason = reason or said
     judging.submit(
         assignment_id=assignment.pk,
         annotator=worker.user,
-        answers=judging.pairwise(assignment.project, given.choice),
-        comment=given.reason or "",
-        seconds=given.seconds,
+        answers=answers,
+        comment=reason,
+        seconds=seconds,
         idempotency_key=f"simulated-{assignment.pk}",
         source=Judgment.Source.SIMULATED,
         judged_at=at,
     )
 
 
-def _quality(response: Response) -> float:
-    """The writer's honest quality where the data carry one; else made up, stable, longer a little better."""
-    stated = response.metadata.get("quality")
+def _answered(
+    profile: AnnotatorProfile,
+    project: Project,
+    criterion: str,
+    qualities: Sequence[float],
+    order: Sequence[int],
+    rng: np.random.Generator,
+) -> tuple[Given, float, str]:
+    """(canonical answer, seconds, reason) under one criterion; `qualities` are in the item's order."""
+    if project.kind == Project.Kind.PAIRWISE:
+        return _chosen(profile, project, criterion, qualities, order, rng)
+    shown = [qualities[position] for position in order]
+    if project.kind == Project.Kind.RANKING:
+        found = ranking(profile, shown, rng, ties=project.ties)
+        answer = Given(criterion, ranks=found.numbers)
+    else:
+        found = rating(profile, shown, rng, points=project.rating_points)
+        answer = Given(criterion, ratings=found.numbers)
+    return to_canonical(answer, order), found.seconds, ""
+
+
+def _chosen(
+    profile: AnnotatorProfile,
+    project: Project,
+    criterion: str,
+    qualities: Sequence[float],
+    order: Sequence[int],
+    rng: np.random.Generator,
+) -> tuple[Given, float, str]:
+    """What the project does not offer becomes the nearest that it does."""
+    left: Side = "a" if order[0] == 0 else "b"
+    given = simulated_answer(profile, qualities[0], qualities[1], left, rng)
+    choice: str = given.choice
+    if choice == "both_bad" and not project.both_bad:
+        choice = "tie"
+    if choice == "tie" and not project.ties:
+        choice = "a" if qualities[0] + rng.normal() > qualities[1] else "b"
+    sided = project.strength_scale and choice in ("a", "b")
+    how_much = strength(profile, qualities[0] - qualities[1]) if sided else None
+    return Given(criterion, choice, how_much), given.seconds, given.reason or ""
+
+
+def _quality(response: Response, criterion: str, *, main: bool) -> float:
+    """The writer's honest quality where the data carry one: `qualities` by criterion, `quality` for the main.
+
+    Else it is made up, stable, longer a little better; other criteria go along with the main one by half.
+    """
+    by_criterion = response.metadata.get("qualities")
+    stated = by_criterion.get(criterion) if isinstance(by_criterion, dict) else None
+    stated = response.metadata.get("quality") if stated is None and main else stated
     if isinstance(stated, int | float) and math.isfinite(stated):
         return float(stated)
-    digest = hashlib.sha256(response.key.encode()).digest()
+    if main:
+        return _made_up(response.key) + 0.3 * (math.log1p(len(response.text)) - 6)
+    return 0.5 * _quality(response, "", main=True) + 0.85 * _made_up(f"{criterion}/{response.key}")
+
+
+def _made_up(key: str) -> float:
+    digest = hashlib.sha256(key.encode()).digest()
     uniform = (int.from_bytes(digest[:7], "big") + 0.5) / 2**56
-    return float(math.log(uniform / (1 - uniform)) / 1.8 + 0.3 * (math.log1p(len(response.text)) - 6))
+    return math.log(uniform / (1 - uniform)) / 1.8

@@ -5,7 +5,7 @@ from typing import cast
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
@@ -17,7 +17,7 @@ from annotation.forms import ImportForm
 from annotation.interchange.jsonl import MAX_LINE_BYTES
 from annotation.interchange.snapshot_rows import SnapshotError
 from annotation.interchange.trl import ExportError
-from annotation.services import exporting, importing, snapshotting
+from annotation.services import exporting, exporting_judgments, importing, snapshotting
 from annotation.services.import_staging import MOST_PAIRED
 
 ERRORS_SHOWN = 100
@@ -156,3 +156,16 @@ def export(request: HttpRequest, slug: str, number: int, format: str) -> HttpRes
         messages.error(request, str(error))
         return redirect("annotation:snapshot", slug=slug, number=number)
     return FileResponse(archive.open("rb"), as_attachment=True, filename=archive.name)
+
+
+@login_required
+@require_GET
+def judgments(request: HttpRequest, slug: str) -> StreamingHttpResponse:
+    """Every judgment as JSON lines, its annotator under a pseudonym; sent as it is read."""
+    user = cast(User, request.user)
+    project = selectors.project_for(user, slug, roles=selectors.BUILDERS)
+    response = StreamingHttpResponse(
+        exporting_judgments.lines(project=project, actor=user), content_type="application/jsonl"
+    )
+    response["Content-Disposition"] = f'attachment; filename="{project.slug}-judgments.jsonl"'
+    return response

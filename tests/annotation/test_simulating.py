@@ -122,7 +122,6 @@ def test_an_imported_name_is_never_a_simulated_one() -> None:
         ({"annotators": 0}, "ask for 1 to"),
         ({"annotators": 100_000}, "ask for 1 to"),
         ({"judgments": -1}, "zero or more"),
-        ({"kind": "rating"}, "Only pairwise"),
         ({"state": "paused"}, "is paused"),
     ],
 )
