@@ -33,11 +33,10 @@ _TAGS: Final = _BLOCKS | frozenset(
     {"a", "br", "hr", "strong", "em", "s", "code", "pre", "table", "thead", "tbody", "tr", "span", "div"}
 )
 _ATTRIBUTES: Final[dict[str, set[str]]] = {"a": {"href"}, "ol": {"start"}}
-_VALUES: Final[dict[str, dict[str, set[str]]]] = {tag: {"dir": {"auto"}} for tag in _BLOCKS} | {
-    cell: {"dir": {"auto"}, "align": {"left", "center", "right"}} for cell in ("th", "td")
-}
-_VALUES |= {
+_VALUES: Final[dict[str, dict[str, set[str]]]] = {
+    **{tag: {"dir": {"auto"}} for tag in _BLOCKS},
     **{tag: {"dir": {"auto", "rtl"}} for tag in CONTAINERS},
+    **{cell: {"dir": {"auto"}, "align": {"left", "center", "right"}} for cell in ("th", "td")},
     "code": {"class": {f"language-{language}" for language in LANGUAGES}},
     "span": {"class": {INLINE, BLOCK}, "dir": {"ltr"}},
     "div": {"class": {BLOCK, "prose__table"}, "dir": {"ltr"}},
