@@ -79,7 +79,6 @@ function check(event) {
   const single = criteria(root).length === 1;
   const text = single ? root.dataset.choose : root.dataset.missing.replace("%s", missing.map(nameOf).join(", "));
   toast(text);
-  announce(text);
   if (single) return;
   go(root, missing[0], chosen);
   show(missing[0]);

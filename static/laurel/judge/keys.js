@@ -11,6 +11,7 @@ export function start(main, instead = flow) {
   root = main;
   does = instead;
   document.addEventListener("keydown", press);
+  document.addEventListener("htmx:afterSwap", (event) => { if (event.detail.target.id === "guidelines-body") event.detail.target.closest("dialog").showModal(); });
 }
 
 const typing = (target) => target.isContentEditable
@@ -68,7 +69,7 @@ const ACTIONS = {
   reason: () => openPanel("#reason", "input:not([type=hidden]), textarea"),
   skip: () => openPanel("#skip", "[data-confirm]"),
   flag: () => openPanel("#flag", "textarea"),
-  undo: () => { if (!find("#undo button")?.disabled) does.reopenLast(); },
+  undo: () => does.reopenLast(),
   guidelines: () => find("#open-guidelines").click(),
   help: () => document.getElementById("help").showModal(),
 };

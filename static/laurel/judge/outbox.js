@@ -11,7 +11,7 @@ const WAITING = `laurel-outbox/${mine}`;
 const ASIDE = `laurel-refused/${mine}`;  // refused for good, kept until the person has seen to them
 
 let handlers = null;
-let running = false;
+let running = null;  // the promise of what is under way
 let failures = 0;
 let timer = 0;
 
@@ -48,20 +48,20 @@ export function retry() {
   if (entries().length) flush();
 }
 
-export async function flush() {
-  if (running) return;
-  running = true;
-  clearTimeout(timer);
-  report("answers", entries().length ? "saving" : "saved", entries().length);
-  let stopped = "";
-  try {
-    stopped = await alone(drain);
-  } finally {
-    running = false;
-  }
-  if (stopped) wait(stopped);
-  else if (entries().length) await flush();  // one came while the last was ending
-  else await settle();
+// Resolves when nothing more can be sent for now, also for whoever calls while it is under way.
+export function flush() {
+  running ??= send().finally(() => { running = null; });
+  return running;
+}
+
+async function send() {
+  do {
+    clearTimeout(timer);
+    report("answers", entries().length ? "saving" : "saved", entries().length);
+    const stopped = await alone(drain);
+    if (stopped) { wait(stopped); return; }
+    if (!entries().length) await settle();
+  } while (entries().length);
 }
 
 async function settle() {

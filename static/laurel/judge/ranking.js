@@ -1,6 +1,6 @@
 // Rankings: a list of cards, the best first. The <select> on each card is the answer; dragging by the handle,
 // the arrows, the number keys and the tie button all write into it. Equal numbers tie.
-import { announce, toast } from "./place.js";
+import { announce } from "./place.js";
 import { active, changed, criteria, go, kindOf, nextUnanswered, note, ready, reveal, showResponse } from "./steps.js";
 
 let root = null;
@@ -198,7 +198,7 @@ function check(event) {
     go(root, list.closest(".criterion"), ranked);
     note(root, text);
     announce(text);
-    if (half) { toast(text); focus(current(list)); }
+    if (half) focus(current(list));
     return;
   }
   for (const list of never) for (const [number, card] of cards(list).entries()) remember(card, number + 1);

@@ -58,6 +58,5 @@ function check(event) {
   if (!missing) return;
   event.preventDefault();
   toast(root.dataset.rateAll);
-  announce(root.dataset.rateAll);
   show(missing);
 }
