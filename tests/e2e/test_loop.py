@@ -27,11 +27,12 @@ STOPWATCH = """() => {
     window.waits = [];
     let pressed = null;
     addEventListener("keydown", (event) => { if (event.key === "Enter") pressed = performance.now(); }, true);
-    document.addEventListener("htmx:afterSwap", (event) => {
-        if (event.detail.target.id !== "judge" || pressed === null) return;
+    document.getElementById("judge").addEventListener("laurel:item", (event) => {
+        if (pressed === null || event.detail?.restored) return;
         const since = pressed;
         pressed = null;
-        requestAnimationFrame(() => setTimeout(() => window.waits.push(performance.now() - since)));
+        const painted = () => window.waits.push(performance.now() - since);
+        requestAnimationFrame(() => requestAnimationFrame(painted));
     });
 }"""
 
@@ -126,7 +127,7 @@ def answer(page: Page, key: str, number: int) -> None:
     shown = shown_assignment(page)
     page.keyboard.press(key)
     page.keyboard.press("Enter")
-    expect(page.get_by_text(re.compile(rf"^{number}/\d+ by you$"))).to_be_visible()
+    expect(page.get_by_text(f"{number} by you", exact=True)).to_be_visible()
     expect(page.locator(f"#answer [name=assignment][value='{shown}']")).to_have_count(0)
 
 
@@ -152,10 +153,11 @@ def contrary_key(stack: Stack, page: Page) -> str:
 
 
 def undo_and_skip(stack: Stack, page: Page) -> None:
-    """U brings the last answer back, a tie is given instead; S and Enter pass over an item."""
+    """U shows the last answer again, a tie replaces it; S and Enter pass over an item."""
     page.keyboard.press("u")
-    expect(page.get_by_text(re.compile(r"^19/\d+ by you$"))).to_be_visible()
+    expect(page.locator(".reopened")).to_be_visible()
     answer(page, "3", 20)
+    expect(page.locator("#save-state")).to_have_attribute("data-state", "saved")
     assert stack.rows(
         """SELECT a.choice, j.live FROM annotation_judgment j JOIN annotation_answer a ON a.judgment_id = j.id
            JOIN accounts_user u ON u.id = j.annotator_id WHERE u.username = 'annotator'
@@ -186,11 +188,12 @@ def no_model_name_arrived(stack: Stack, received: list[str]) -> None:
 
 
 def receives_the_batch(stack: Stack, page: Page, *, batch: int) -> None:
-    """After the item already on the screen come the selected ones, ahead of everything but gold."""
+    """After the item on the screen and the one behind it come the selected ones, ahead of all but gold."""
     done = judged_by(stack, "annotator")
     page.reload()
-    answer(page, "1", done + 1)
-    for number in range(done + 2, done + 6):
+    for number in (done + 1, done + 2):
+        answer(page, "1", number)
+    for number in range(done + 3, done + 7):
         gold, in_batch = stack.rows(
             """SELECT i.is_gold, EXISTS (SELECT 1 FROM activelearning_selectedpair p
                    JOIN activelearning_selectionbatch b ON b.id = p.batch_id

@@ -29,7 +29,7 @@ export function start(main) {
 
 // What the form holds, without what every form holds.
 export function content(form) {
-  return [...new FormData(form)].filter(([name, value]) => !NOT_CONTENT.includes(name) && value !== "");
+  return [...new FormData(form)].filter(([name, value]) => !NOT_CONTENT.includes(name) && !["", "[]"].includes(value));
 }
 
 // Put back into a form what `content` took out of it.

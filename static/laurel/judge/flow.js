@@ -108,6 +108,7 @@ function sendOff(form, key) {
   drafts.forget(assignment);
   done.add(assignment);
   brought = "";
+  find("[data-saved]")?.setAttribute("data-stale", "");  // it was about the answer before
   const next = takeAhead();
   if (next) paint([...next.childNodes]); else wait();
   outbox.flush();
@@ -187,8 +188,7 @@ function apply(page, force = false) {
   const item = page.getElementById("item");
   const problem = page.getElementById("problem");
   const next = assignmentOf(page.getElementById("answer"));
-  swap("#status", page.getElementById("status"));
-  showSaving();
+  swapStatus(page.getElementById("status"));
   const same = !waiting && next === painted() && next !== "";
   if (item && (force || (!same && !toStay()))) {
     drafts.keep();
@@ -225,8 +225,8 @@ function drained() {
 async function refresh() {
   const reply = await get(place.judge, { "Laurel-Shown": shown() });
   if (reply.outcome === "ok") apply(parse(reply.text));
-  else if (waiting) {
-    report("answers", reply.outcome === "refused" ? "signed-out" : reply.outcome);
+  else if (waiting && reply.outcome !== "refused") {
+    report("answers", reply.outcome);
     setTimeout(outbox.flush, LATER);
   }
 }
@@ -249,6 +249,18 @@ function swap(selector, fresh) {
   for (const control of fresh.querySelectorAll("[data-needs-js]")) control.hidden = false;
   old.replaceWith(fresh);
   window.htmx?.process(fresh);
+}
+
+// A menu that is open, or a button in focus, stays as it is.
+function swapStatus(fresh) {
+  const tools = find("#status .status__tools");
+  const inUse = tools && (tools.contains(document.activeElement) || tools.querySelector("details[open]"));
+  const undoable = !fresh?.querySelector("#undo button")?.disabled;
+  if (inUse) fresh?.querySelector(".status__tools")?.replaceWith(tools);
+  swap("#status", fresh);
+  const undo = find("#undo button");
+  if (undo) undo.disabled = !undoable;
+  showSaving();
 }
 
 function showProblem(problem) {
