@@ -1,13 +1,10 @@
 """The site admin for annotation. What is append-only or derived can be looked at and never changed here."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import Model
-from django.forms import ModelForm
 from django.http import HttpRequest
 
-from accounts.admin import ReadOnlyAdmin, record_change
+from accounts.admin import ReadOnlyAdmin
 from annotation import learning_admin as _exercises  # noqa: F401  registers the pages of exercises
 from annotation.models.content import Prompt, Response
 from annotation.models.dataset import DatasetSnapshot
@@ -18,27 +15,12 @@ from annotation.models.worker import WorkerHeartbeat
 
 
 @admin.register(Project)
-class ProjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Settings that can change while people work; the others would contradict rows that exist."""
+class ProjectAdmin(ReadOnlyAdmin):
+    """Changed on the project's settings page, which keeps answers valid, slots right and the audit log."""
 
     list_display = ["name", "slug", "kind", "state", "overlap", "created_at"]
     list_filter = ["state", "kind"]
     search_fields = ["name", "slug"]
-    fields = [
-        "name", "slug", "kind", "state", "criteria", "reasons", "overlap", "gold_rate", "lease_seconds",
-        "created_at",
-    ]  # fmt: skip
-    readonly_fields = ["slug", "kind", "criteria", "overlap", "created_at"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        record_change(request, obj, form, change)
 
 
 @admin.register(Guideline)

@@ -66,7 +66,7 @@ def may_become(before: Project, after: Project, given: Answered) -> None:
     """Raises `InvalidProject` if the question changes and answers that were given would no longer fit it."""
     if not given or not asks_anew(before.question, after.question):
         return
-    reason = _("because %(answers)s were given under it.") % {"answers": _counted(given)}
+    reason = _("because %(answers)s were given under it.") % {"answers": counted(given)}
     raise InvalidProject(f"{_what_is_fixed(before.question, after.question)} {reason} {_instead()}")
 
 
@@ -125,7 +125,8 @@ def _instead() -> str:
     return _("Ask the changed question in a new project, with the same import file.")
 
 
-def _counted(given: Answered) -> str:
+def counted(given: Answered) -> str:
+    """How much has been answered, in words."""
     parts = [
         (given.judgments, ngettext("%(n)s judgment", "%(n)s judgments", given.judgments)),
         (given.gold, ngettext("%(n)s gold answer", "%(n)s gold answers", given.gold)),

@@ -214,6 +214,7 @@ def _page(
         "presets": PRESETS,
         "most": project_rules.MOST_CRITERIA,
         "given": given,
+        "given_words": project_rules.counted(given),
         "sheet": _sample(shown),
     }
     if project is None:

@@ -3,6 +3,8 @@
 import * as ranking from "./judge/ranking.js";
 
 document.documentElement.classList.add("has-js");
+// htmx would carry the styles that dragging leaves on a card over to its successor; the policy refuses them.
+if (window.htmx) window.htmx.config.attributesToSettle = ["class"];
 const form = document.getElementById("project-form");
 const name = document.getElementById("id_name");
 const slug = document.getElementById("id_slug");

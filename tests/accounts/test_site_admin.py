@@ -99,22 +99,25 @@ def test_staff_who_change_users_cannot_make_or_become_superusers(cast: Cast) -> 
 
 
 def test_changes_in_the_site_admin_are_in_the_audit_log(cast: Cast) -> None:
-    client = browser(cast.admin)
-    url = reverse("admin:annotation_project_change", args=[cast.project.pk])
-    fields = {
-        "name": "Haven",
-        "state": "paused",
-        "reasons": "unsafe",
-        "gold_rate": "0.2",
-        "lease_seconds": "60",
-    }
-    assert client.post(url, fields).status_code == 302
-    cast.project.refresh_from_db()
-    assert (cast.project.name, cast.project.state) == ("Haven", "paused")
+    url = reverse("admin:accounts_user_change", args=[cast.annotator.pk])
+    fields = {"username": "heron", "display_name": "Haven", "is_active": "on", "date_joined_0": "2026-01-01"}
+    assert browser(cast.admin).post(url, fields).status_code == 302
+    cast.annotator.refresh_from_db()
+    assert cast.annotator.display_name == "Haven"
     entry = AuditEntry.objects.get(action="site admin: changed")
     assert entry.actor == cast.admin
-    assert {"name", "state"} <= set(entry.detail["fields"])
+    assert {"username", "display_name"} <= set(entry.detail["fields"])
     assert "Haven" not in str(entry.detail)
+
+
+def test_settings_of_a_project_are_not_changed_here(cast: Cast) -> None:
+    """Their own page keeps answers valid and slots right; a row edited here would not."""
+    url = reverse("admin:annotation_project_change", args=[cast.project.pk])
+    client = browser(cast.admin)
+    assert client.get(url).status_code == 200
+    assert client.post(url, {"name": "Haven", "state": "paused", "overlap": "9"}).status_code == 403
+    cast.project.refresh_from_db()
+    assert (cast.project.name, cast.project.state, cast.project.overlap) == ("Harbour", "running", 3)
 
 
 def test_an_account_that_came_with_an_import_cannot_be_activated(cast: Cast) -> None:

@@ -219,7 +219,7 @@ def test_settings_are_saved_and_stand_in_the_history(manager: Client, cast: Cast
 def test_what_answers_have_fixed_is_told_and_refused(manager: Client, cast: Cast) -> None:
     factories.judgment(factories.pair_item(cast.project), cast.annotator)
     page = manager.get(SETTINGS).content.decode()
-    assert "1 judgment has been given" in page
+    assert "Answered so far: 1 judgment." in page
     assert 'type="radio" name="kind"' not in page
     assert 'name="rows"' not in page
     for fields in ({"kind": "ranking"}, {"ties": None}, criteria(("other", ""))):
