@@ -222,7 +222,10 @@ def own_work(annotator: User, project_ids: Iterable[int]) -> dict[int, OwnWork]:
             to_reopen=Count("pk", filter=_may_be_changed()),
         )
     )
-    return {row.pop("project"): OwnWork(**row) for row in rows}
+    return {
+        row["project"]: OwnWork(row["done"], row["today"], row["drafts"], row["held"], row["to_reopen"])
+        for row in rows
+    }
 
 
 def _may_be_changed() -> Q:
