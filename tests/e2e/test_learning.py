@@ -39,6 +39,7 @@ def gold(cast: Cast, count: int) -> list:
 
 def choose(page: Page, *, right: bool) -> None:
     """By key, wherever the right response stands."""
+    expect(page.locator("[data-opens='#help']")).to_be_visible()  # the keys are live
     first = page.locator("#responses article").first.inner_text()
     page.keyboard.press("1" if (RIGHT in first) == right else "2")
     expect(page.locator("#question input:checked")).to_have_count(1)
@@ -75,7 +76,7 @@ def test_who_fails_waits_passes_and_works(cast: Cast, visit: Callable[..., Visit
         choose(page, right=True)
     expect(page.get_by_text("Passed 100 %")).to_be_visible()
     page.get_by_role("link", name="Start judging").click()
-    page.locator("#submit").wait_for()
+    expect(page.locator("[data-opens='#help']")).to_be_visible()
     page.keyboard.press("1")
     page.keyboard.press("Enter")
     expect(page.locator("#status")).to_contain_text("1 today")
@@ -88,9 +89,10 @@ def test_a_round_tells_the_expert_and_back_changes_nothing(cast: Cast, visit: Ca
     visitor = visit(cast.annotator, f"/p/harbour/learn/{made.pk}/")
     page = visitor.page
     page.get_by_role("button", name="Begin").click()
-    shown = page.locator("#responses").inner_text()
+    shown = page.locator("#responses .prose p").all_inner_texts()
+    assert sorted(shown) == [WRONG, RIGHT]
     page.reload()
-    assert page.locator("#responses").inner_text() == shown
+    assert page.locator("#responses .prose p").all_inner_texts() == shown
     other_tab = page.context.new_page()
     other_tab.goto(page.url)
     choose(page, right=False)

@@ -1,5 +1,5 @@
 // Practice: the widgets and keys of the judging page. An answer is a plain form: it goes at once, and the server
-// leads to the next page.
+// leads to the next page. Places are not marked here: a practice answer does not keep them.
 import * as choices from "./choices.js";
 import * as clock from "./clock.js";
 import * as diff from "./diff.js";
@@ -9,7 +9,6 @@ import * as layout from "./layout.js";
 import * as ranking from "./ranking.js";
 import * as rating from "./rating.js";
 import * as reading from "./reading.js";
-import * as spans from "./spans.js";
 
 const root = document.getElementById("judge");
 const form = document.getElementById("answer");
@@ -31,8 +30,8 @@ function send(event) {
 }
 
 if (root && form) {
-  for (const control of root.querySelectorAll("#status [data-needs-js]")) control.hidden = false;
-  for (const module of [clock, keymap, choices, ranking, rating, layout, reading, spans, diff]) module.start(root);
+  for (const control of document.querySelectorAll("[data-needs-js]")) control.hidden = false;
+  for (const module of [clock, keymap, choices, ranking, rating, layout, reading, diff]) module.start(root);
   keys.start(root, { submit, reopenLast() {} });
   form.addEventListener("submit", send);
   window.addEventListener("pageshow", (event) => { if (event.persisted) sent = false; });
