@@ -199,13 +199,23 @@ def test_marking_by_keyboard_alone(visit, project, annotator, items):
     assert page.locator("[name=choice-0]:checked").count() == 0, "the arrows alone choose an answer"
 
 
-def test_marking_by_touch(visit, project, annotator, items):
+@pytest.mark.parametrize("kind", ["pairwise", "ranking", "rating"])
+def test_marking_by_touch(visit, project, annotator, items, kind):
+    project.kind = kind
+    project.save()
     page = visit(annotator, JUDGE, width=390, has_touch=True).page
+    drawn(page)
+    page.locator(".response li").last.scroll_into_view_if_needed()
     select(page, "needle")
+    page.locator(".response--a li").last.scroll_into_view_if_needed()
     box = page.locator(".marker").bounding_box()
     assert box is not None
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 390
+    bar = page.locator(".actions").bounding_box()
+    assert bar is not None
+    assert box["y"] > 100, "beside the words, not at the top of the window"
+    assert box["y"] + box["height"] <= bar["y"]
     page.locator(".marker").get_by_role("button", name="unsafe").tap()
     assert [mark["reason"] for mark in held(page)] == ["unsafe"]
 

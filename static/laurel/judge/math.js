@@ -6,6 +6,7 @@ const MOST = 500;  // formulas of an item
 const LONGEST = 2_000;  // characters of a formula
 const LONGEST_WITH_MACROS = 300;
 const MOST_NODES = 10_000;  // elements of a drawn formula
+const DEEPEST = 150;  // elements in one another: some twenty fractions; ten times that has crashed a browser
 const SLICE = 12;  // milliseconds at a time
 const PATIENCE = 3_000;  // milliseconds of drawing for an item
 const MACROS = /\\(?:[gex]?def|let|futurelet|global|(?:re|provide)?newcommand|providecommand)\b/;
@@ -73,17 +74,19 @@ function typeset(katex, tex, displayMode) {
     const tree = katex.__renderToDomTree(tex, {
       displayMode, trust: false, throwOnError: true, strict: "ignore", maxSize: 20, maxExpand: MACROS.test(tex) ? 100 : 500,
     });
-    return withoutStyleAttributes(tree) <= MOST_NODES ? tree.toNode() : null;
+    return clean(tree) ? tree.toNode() : null;
   } catch { return null; }  // not LaTeX, or nested beyond the stack
 }
 
-// KaTeX sets styles as properties, but for a few in MathML as attributes, which the page's policy refuses.
-function withoutStyleAttributes(tree) {
+// Whether a drawn formula is small enough for a page. KaTeX sets styles as properties, but for a few in MathML
+// as attributes, which the page's policy refuses: these go.
+function clean(tree) {
   let count = 0;
-  for (const queue = [tree]; queue.length; count += 1) {
-    const node = queue.pop();
+  for (const queue = [[tree, 1]]; queue.length; count += 1) {
+    const [node, depth] = queue.pop();
+    if (count > MOST_NODES || depth > DEEPEST) return false;
     if (node.attributes) delete node.attributes.style;
-    if (node.children && count <= MOST_NODES) queue.push(...node.children);
+    for (const child of node.children ?? []) queue.push([child, depth + 1]);
   }
-  return count;
+  return true;
 }

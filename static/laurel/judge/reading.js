@@ -19,6 +19,7 @@ export function start(main) {
     if (event.target.closest("[data-does=expand]")) toggleAll();
   });
   window.addEventListener("resize", scrollers);
+  document.fonts.addEventListener("loadingdone", scrollers);  // formulas are as wide as their fonts make them
 }
 
 // The next item, while it waits: drawn before it is seen.

@@ -56,6 +56,12 @@ function follow() {
   frame = requestAnimationFrame(place);
 }
 
+// The answer bar, where it lies over the text at the foot of the window.
+function topOfBar(element) {
+  const box = element.getBoundingClientRect();
+  return box.height > 0 && box.top > window.innerHeight / 2 && box.width > window.innerWidth / 2 ? box.top : Infinity;
+}
+
 // Below the words, or above them where the answer bar is in the way; out of the window it is not shown.
 function place() {
   if (!bar || !range) return;
@@ -63,7 +69,7 @@ function place() {
   const [first, last] = [lines[0], lines.at(-1)];
   if (!last) { hide(); return; }
   const box = bar.getBoundingClientRect();
-  const floor = Math.min(window.innerHeight, root.querySelector(".work__answer, .actions")?.getBoundingClientRect().top ?? Infinity);
+  const floor = Math.min(window.innerHeight, ...[...root.querySelectorAll(".work__answer, .actions")].map(topOfBar));
   const below = last.bottom + GAP;
   const top = below + box.height <= floor ? below : Math.max(first.top - GAP - box.height, GAP);
   const left = Math.min(Math.max(last.left, GAP), window.innerWidth - box.width - GAP);
