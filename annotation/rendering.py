@@ -7,6 +7,7 @@ tangled to parse in reasonable time is shown escaped, in full, as it stands.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from html import escape
 from typing import Any, Final
 
@@ -27,6 +28,10 @@ from annotation.parsing_budget import TooComplex, budget, spend
 from annotation.text_direction import CONTAINERS, mark_direction
 
 LONGEST_MARKDOWN: Final = 200_000  # characters; a longer text is shown as plain text
+# The same text comes again, to the next person and in the next minute: each process remembers the last few
+# hundred, some 20 MB at the very most.
+LONGEST_REMEMBERED: Final = 8_000
+REMEMBERED: Final = 512
 
 _BLOCKS: Final = frozenset({"p", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "th", "td"})
 _TAGS: Final = _BLOCKS | frozenset(
@@ -57,6 +62,12 @@ def render_markdown(text: str, *, first_heading: int = 3) -> SafeString:
     Headings become an unbroken outline from `first_heading` down; images are named, never loaded; links leave
     in a new tab. Never raises: what cannot be parsed within bounds is shown as escaped text.
     """
+    if len(text) > LONGEST_REMEMBERED:
+        return _rendered(text, first_heading)
+    return _remembered(text, first_heading)
+
+
+def _rendered(text: str, first_heading: int) -> SafeString:
     text = _OVERRIDES.sub(_by_name, _UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n")))
     if len(text) > LONGEST_MARKDOWN:
         return _plain(text)
@@ -68,6 +79,9 @@ def render_markdown(text: str, *, first_heading: int = 3) -> SafeString:
     except (TooComplex, RecursionError):
         return _plain(text)
     return mark_safe(_clean(html))  # noqa: S308  cleaned by the allow-list above
+
+
+_remembered = lru_cache(maxsize=REMEMBERED)(_rendered)
 
 
 def _clean(html: str) -> str:

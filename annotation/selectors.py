@@ -39,10 +39,16 @@ def projects_of(user: User) -> QuerySet[Project]:
 
 def project_for(user: User, slug: str, *, roles: Iterable[Role]) -> Project:
     """The project if the user holds one of `roles` in it; else Http404, whether it exists or not."""
-    project = Project.objects.filter(slug=slug).first()
-    if project is None or role_in(user, project) not in set(roles):
+    held: tuple[Project, Role] | None
+    if user.is_superuser:
+        project = Project.objects.filter(slug=slug).first()
+        held = (project, Role.MANAGER) if project else None
+    else:
+        found = Membership.objects.select_related("project").filter(user=user, project__slug=slug).first()
+        held = (found.project, Role(found.role)) if found else None
+    if held is None or held[1] not in set(roles):
         raise Http404("No such project.")
-    return project
+    return held[0]
 
 
 def memberships(user: User) -> list[tuple[Project, Role]]:
@@ -55,6 +61,11 @@ def memberships(user: User) -> list[tuple[Project, Role]]:
 
 def latest_guidelines(project: Project) -> Guideline | None:
     return project.guidelines.order_by("-version").first()
+
+
+def latest_version(project: Project) -> int | None:
+    """Of the guidelines; without their text, which may be long."""
+    return project.guidelines.order_by("-version").values_list("version", flat=True).first()
 
 
 def open_to(project: Project, annotator: User) -> QuerySet[Item]:
@@ -108,13 +119,10 @@ def _category(item: Item) -> str:
 
 def own_assignment(user: User, project: Project, assignment_id: int) -> Assignment:
     """The user's own assignment in this project, or Http404."""
-    assignment = (
-        Assignment.objects.select_related("item__prompt", "project")
-        .filter(pk=assignment_id, annotator=user, project=project)
-        .first()
-    )
+    assignment = Assignment.objects.filter(pk=assignment_id, annotator=user, project=project).first()
     if assignment is None:
         raise Http404("No such assignment.")
+    assignment.project = project
     return assignment
 
 

@@ -162,11 +162,13 @@ def _hand_out(
 
 def _open_assignments(project: Project, annotator: User) -> list[Assignment]:
     """What this person already holds, the latest shown first, then what waits. Locked against expiry."""
-    found = (
-        Assignment.objects.select_related("item__prompt", "project")
+    found = list(
+        Assignment.objects.select_related("item__prompt")
         .select_for_update(of=("self",))
         .filter(project=project, annotator=annotator, state=Assignment.State.OPEN)
     )
+    for one in found:
+        one.project = project
     return sorted(found, key=lambda one: (one.shown_at is None, -one.pk))
 
 
@@ -250,7 +252,9 @@ def _assign(
             _ASSIGN, [item_id, project.pk, annotator.pk, repeat, repeat, positions, lease_end(project)]
         )
         (assignment_id,) = cursor.fetchone()
-    return Assignment.objects.select_related("item__prompt", "project").get(pk=assignment_id)
+    assignment = Assignment.objects.select_related("item__prompt").get(pk=assignment_id)
+    assignment.project = project
+    return assignment
 
 
 @transaction.atomic

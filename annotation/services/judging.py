@@ -17,7 +17,6 @@ from annotation.answering.answer import Answer as Given
 from annotation.answering.answer import InvalidAnswer, checked, to_display
 from annotation.models.project import Guideline, Project
 from annotation.models.work import Answer, Assignment, Draft, Judgment
-from annotation.selectors import latest_guidelines
 from annotation.services import assigning, slots
 
 LONGEST_COMMENT = 5_000
@@ -80,7 +79,7 @@ def submit(
             assigning.one_step_at_a_time(annotator)
             assignment = (
                 Assignment.objects.select_for_update(of=("self",))
-                .select_related("project", "item")
+                .select_related("project")
                 .get(pk=assignment_id, annotator=annotator)
             )
             earlier = _earlier(assignment, idempotency_key)
@@ -234,7 +233,7 @@ def _credible(assignment: Assignment, seconds: float | None, source: str) -> flo
 
 def _store(judgment: Judgment, assignment: Assignment, body: _Body, guideline_version: int | None) -> None:
     judgment.assignment = assignment
-    judgment.item = assignment.item
+    judgment.item_id = assignment.item_id
     judgment.annotator_id = assignment.annotator_id
     judgment.display_order = assignment.display_order
     judgment.guideline = _guideline_seen(assignment.project, guideline_version)
@@ -259,5 +258,6 @@ def _store(judgment: Judgment, assignment: Assignment, body: _Body, guideline_ve
 
 def _guideline_seen(project: Project, version: int | None) -> Guideline | None:
     """The version the page was shown with; without one, or with an invented one, the latest."""
-    seen = None if version is None else project.guidelines.filter(version=version).first()
-    return seen or latest_guidelines(project)
+    without_text = project.guidelines.defer("text")
+    seen = None if version is None else without_text.filter(version=version).first()
+    return seen or without_text.order_by("-version").first()

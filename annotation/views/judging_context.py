@@ -70,7 +70,6 @@ def page_context(
     current, ahead = work.current, work.ahead
     if shown is not None and (current is None or shown.pk != current.pk):
         current, ahead = shown, work.current
-    guideline = selectors.latest_guidelines(project)
     progress = progress_selectors.progress(project, user)
     ahead_only = bool(painted) and current is not None and painted == str(current.pk)
     empty = why_empty(project, user, progress) if current is None else None
@@ -79,7 +78,7 @@ def page_context(
         "project": project,
         "tab": "judge",
         "progress": progress,
-        "guideline_version": guideline.version if guideline else None,
+        "guideline_version": selectors.latest_version(project),
         "saved": saved,
         "problem": problem,
         "ahead_only": ahead_only,
