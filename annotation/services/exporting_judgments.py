@@ -56,7 +56,11 @@ def pseudonym(project: Project, annotator_id: int) -> str:
 
 
 def _judgments(project: Project) -> QuerySet[Judgment]:
-    name = Coalesce(NullIf("response__external_id", Value("")), Cast("response_id", TextField()))
+    name = Coalesce(
+        NullIf("response__external_id", Value("")),
+        Cast("response_id", TextField()),
+        output_field=TextField(),
+    )
     places = (
         ItemResponse.objects.filter(item=OuterRef("item"))
         .order_by()
