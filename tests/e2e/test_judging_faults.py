@@ -232,8 +232,16 @@ def test_nothing_hostile_runs_or_leaves_the_site(visit, project, annotator):
     expect(page.locator("[data-saved]")).to_be_visible()
     page.wait_for_timeout(300)
     found = page.evaluate(
-        """() => [...document.querySelectorAll(".prose *")].flatMap(e => e.getAttributeNames().filter(
-            n => !["href", "rel", "target", "title", "dir", "start", "align", "tabindex"].includes(n)))"""
+        """() => {
+          const written = ["href", "rel", "target", "title", "dir", "start", "align", "tabindex", "class"];
+          const added = ["role", "aria-label", "hidden", "type", "data-added", "data-drawn", "data-coloured",
+            "data-copies"];  // by the scripts that draw formulas and code
+          return [...document.querySelectorAll(".prose *")]
+            .flatMap((e) => e.getAttributeNames().map((n) => [e, n]))
+            .filter(([e, n]) => (e.closest(".math__drawn") ? n.startsWith("on")
+              : ![...written, ...added].includes(n)))
+            .map(([e, n]) => n);
+        }"""
     )
     assert found == []
     assert (

@@ -8,6 +8,7 @@ export const words = parts?.dataset ?? {};
 export function part(name) {
   const found = parts.content.querySelector(`[data-part="${name}"]`);
   const copy = document.importNode(found, true);
+  delete copy.dataset.part;
   copy.dataset.added = "";
   return copy;
 }
