@@ -149,7 +149,7 @@ def test_the_learn_page_costs_the_same_for_one_exercise_and_for_six(
         practising.take(
             practising.exercise(cast.project, gold(cast), kind="calibration"), cast.annotator, right=1
         )
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(8):
             page(client, "learn/")
 
     for _ in range(2):
@@ -289,6 +289,6 @@ def test_a_comparison_costs_the_same_however_many_answer(cast, session, django_a
     manager = browser(cast.manager)
     manager.get(f"/p/harbour/learn/{session.pk}/session/")
     for _ in range(2):
-        with django_assert_num_queries(15):
+        with django_assert_num_queries(14):
             manager.get(f"/p/harbour/learn/{session.pk}/session/")
         practising.take_session(session, factories.user())
