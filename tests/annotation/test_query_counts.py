@@ -15,8 +15,8 @@ from tests.annotation.many_items import many_pair_items
 pytestmark = pytest.mark.django_db
 
 # Of a signed-in annotator in the middle of their work. A number that rises here rises for everybody, all day;
-# one that depends on the number of items or criteria is a mistake. Four of an answer are savepoints, which are
-# two transactions outside tests.
+# one that depends on the number of items or criteria is a mistake. Four of an answer are savepoints, which
+# are two transactions outside tests.
 PAGE = 14
 ANSWER_AND_NEXT = 26
 PACE = 1  # once there are answers enough for a pace, the status tells it
