@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from django.utils.formats import get_format
+
 from annotation.monitor_selectors import DayVolume
 
 MOST_BARS = 92
@@ -133,14 +135,21 @@ def whisker(on: Axis, value: float, low: float | None, high: float | None) -> Wh
     )
 
 
+def thousands(count: int) -> str:
+    """58,602, with the reader's own mark between the groups."""
+    return f"{count:,}".replace(",", get_format("THOUSAND_SEPARATOR"))
+
+
 def decimal(value: float, places: int = 2) -> str:
-    """.35, −.05, 1, 0: as statistics are printed, without the zero that says nothing."""
+    """.35, −.05, 1, 0: as statistics are printed, without the zero that says nothing; 0,35 with a comma."""
     text = f"{abs(value):.{places}f}"
     whole, _, rest = text.partition(".")
-    if not rest.strip("0"):
+    mark = get_format("DECIMAL_SEPARATOR")
+    if rest.strip("0"):
+        whole = "" if whole == "0" and mark == "." else whole
+        text = f"{whole}{mark}{rest}"
+    else:
         text = whole
-    elif whole == "0":
-        text = f".{rest}"
     return f"−{text}" if value < 0 and text != "0" else text
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.humanize.templatetags.humanize import apnumber
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -213,7 +214,7 @@ def evidence(flag: Flag) -> str:
         words = _(
             "%(seconds)s s at the median of %(n)s answers; z = %(z)s on the log scale of all annotators."
         )
-        return words % {"seconds": f"{flag.value:.1f}", "n": n, "z": decimal(flag.strength, 1)}
+        return words % {"seconds": number_format(flag.value, 1), "n": n, "z": decimal(flag.strength, 1)}
     if flag.kind == "same":
         return _("The same answer in %(share)s of %(n)s judgments.") % {"share": share, "n": n}
     if flag.kind in ("first", "later"):

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from annotation.charts import thousands
 from rewardmodel import charts
 from rewardmodel.models import TrainingRun
 
@@ -65,7 +67,7 @@ def listed(run: TrainingRun) -> ListedRun:
         accuracy=charts.interval(metrics["accuracy"]) if metrics else "",
         length=_short(baselines.get("length", {})) if metrics else "",
         majority=_short(baselines.get("majority", {})) if metrics else "",
-        pairs=f"{metrics['accuracy']['n']:,}" if metrics else "",
+        pairs=thousands(metrics["accuracy"]["n"]) if metrics else "",
         votes=votes(run),
         below_length=mine is not None and length is not None and mine < length,
         scores=ensemble is not None and ensemble.active,
@@ -75,7 +77,7 @@ def listed(run: TrainingRun) -> ListedRun:
 
 def votes(run: TrainingRun) -> str:
     """How many votes its snapshot holds."""
-    return f"{run.snapshot.manifest.get('counts', {}).get('votes', 0):,}"
+    return thousands(run.snapshot.manifest.get("counts", {}).get("votes", 0))
 
 
 @dataclass(frozen=True)
@@ -166,12 +168,12 @@ def _tiles(metrics: Mapping[str, Any]) -> tuple[Row, ...]:
         Row(
             _("Accuracy"),
             _number(accuracy.get("value")),
-            _("%(range)s, %(n)s pairs") % {"range": _range(accuracy), "n": f"{accuracy['n']:,}"},
+            _("%(range)s, %(n)s pairs") % {"range": _range(accuracy), "n": thousands(accuracy["n"])},
         )
     ]
     lift = metrics.get("lift_over_length")
     if lift and lift.get("value") is not None:
-        tiles.append(Row(_("Above length alone"), f"{100 * lift['value']:+.1f}", _range(lift, 100, 1)))
+        tiles.append(Row(_("Above length alone"), _signed(100 * lift["value"]), _range(lift, 100, 1)))
     for name, label in (
         ("nll", _("Log-loss per vote")),
         ("brier", _("Brier")),
@@ -248,15 +250,19 @@ def _details(metrics: Mapping[str, Any]) -> tuple[Row, ...]:
 def _left_out(run: TrainingRun, metrics: Mapping[str, Any]) -> tuple[Row, ...]:
     """From the run, which counts the snapshot's own too; before it has metrics, from the manifest."""
     listed = metrics.get("left_out", run.snapshot.manifest.get("left_out", []))
-    return tuple(Row(str(one["reason"]), f"{one['count']:,}") for one in listed)
+    return tuple(Row(str(one["reason"]), thousands(one["count"])) for one in listed)
 
 
 def _counts(values: Mapping[str, Any], *names: str) -> dict[str, str]:
-    return {name: f"{values[name]:,}" if name in values else "?" for name in names}
+    return {name: thousands(values[name]) if name in values else "?" for name in names}
+
+
+def _signed(value: float) -> str:
+    return ("+" if value >= 0 else "") + number_format(value, 1)
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else number_format(value, 3)
 
 
 def _percent(value: float | None) -> str:
@@ -268,8 +274,8 @@ def _range(found: Mapping[str, Any], factor: float = 1, places: int = 3) -> str:
     if low is None or high is None:
         return ""
     return _("%(low)s to %(high)s") % {
-        "low": f"{factor * low:.{places}f}",
-        "high": f"{factor * high:.{places}f}",
+        "low": number_format(factor * low, places),
+        "high": number_format(factor * high, places),
     }
 
 

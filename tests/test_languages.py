@@ -9,9 +9,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
+from annotation.templatetags import charts as numbers
 from annotation.views.home import ROLES
-from tests import cast, catalogs
+from tests import cast, catalogs, factories
 from tests.cast import browser
+from tests.test_permissions import ROUTES, make_world
 
 # What Python and the pages' scripts fill in.
 PLACE = re.compile(r"%(?:\(\w+\)[sd]|%[a-z]+|[sd])")
@@ -178,5 +180,40 @@ def test_dates_and_numbers_are_written_as_the_language_writes_them() -> None:
     client = browser(made.manager)
     chosen(client, "de")
     html = client.get("/account/").content.decode()
-    assert "Sprache" in html
     assert '<option value="de" lang="de" selected>Deutsch</option>' in html
+    said = {
+        "en": ("58,602", ".35", "−1.50"),
+        "de": ("58.602", "0,35", "−1,50"),
+        "ar": ("58.602", "0,35", "−1,50"),
+    }
+    for language, expected in said.items():
+        with translation.override(language):
+            assert (numbers.thousands(58602), numbers.decimal(0.35), numbers.decimal(-1.5)) == expected
+
+
+@pages
+@pytest.mark.parametrize("language", ["de", "ar"])
+def test_what_programs_read_stays_as_it_is(language: str) -> None:
+    """Attributes of controls and drawings, CSV and JSON have points, whatever the words around them have."""
+    world = make_world()
+    for number in range(30):
+        item = factories.pair_item(world.cast.project)
+        factories.judgment(item, world.cast.reviewer, "ab"[number % 2], seconds=1.5)
+        factories.judgment(item, world.cast.annotator, "a", seconds=2.25)
+    client = browser(world.cast.manager)
+    chosen(client, language)
+    looked_at = 0
+    for route in ROUTES:
+        if route.get != 200 or route.pattern == "healthz":
+            continue
+        reply = client.get(world.url(route))
+        if reply.streaming or not reply.headers.get("Content-Type", "").startswith("text/"):
+            continue
+        looked_at += 1
+        html = reply.content.decode()
+        found = re.findall(r'\s[\w-]+="-?\d+[,٫]\d+"', html)
+        assert found == [], route.pattern
+    assert looked_at > 15
+    csv = client.get("/p/harbour/monitor/annotators.csv").content.decode()
+    assert not re.search(r"\d٫\d|[ء-ي]", csv)
+    assert csv == browser(world.cast.manager).get("/p/harbour/monitor/annotators.csv").content.decode()

@@ -30,8 +30,8 @@ def percent(share: float | None) -> str:
 
 @register.filter
 def thousands(count: int) -> str:
-    """58,602"""
-    return f"{count:,}"
+    """58,602, or as the reader's language groups it."""
+    return charts.thousands(count)
 
 
 @register.filter

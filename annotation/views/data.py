@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.models import User
 from annotation import selectors
+from annotation.charts import thousands
 from annotation.forms import ImportForm
 from annotation.interchange.jsonl import MAX_LINE_BYTES
 from annotation.interchange.snapshot_rows import SnapshotError
@@ -90,7 +91,7 @@ def _added(report: importing.ImportReport | None) -> list[str]:
     """What an import added, in words; empty where all of it was there before."""
     counts = report.added if report else {}
     return [
-        ADDED[name] % {"n": count, "shown": f"{count:,}"}
+        ADDED[name] % {"n": count, "shown": thousands(count)}
         for name, count in counts.items()
         if count and name in ADDED
     ]
