@@ -233,6 +233,7 @@ def test_on_a_slow_line_the_next_item_waits_for_its_turn(visit, items, annotator
     choose(page)
     submit(page)
     expect_item(page, 3)
+    expect_state(page, "saved")
 
 
 def test_where_the_browser_keeps_nothing_leaving_asks_first(visit, site, items, annotator):

@@ -136,6 +136,28 @@ def test_the_same_answer_on_both_is_one_judgment(visit, annotator):
     expect(notice(phone, "refused")).to_be_hidden()
 
 
+def test_each_tab_of_one_browser_sends_its_own_answers(visit, site, annotator):
+    """They share an outbox: were one to send the other's, the reply with the next item would go astray."""
+    page = visit(annotator, JUDGE).page
+    other = page.context.new_page()
+    posts: dict[str, list[str]] = {"page": [], "other": []}
+    for name, tab in (("page", page), ("other", other)):
+        tab.on(
+            "request", lambda sent, name=name: posts[name].append(sent.url) if sent.method == "POST" else None
+        )
+    other.goto(site + JUDGE)
+    expect_item(other, 0)
+    for number, label in enumerate(("A is better", "Tie")):
+        expect_item(page, number)
+        choose(page, label)
+        submit(page)
+        expect_item(page, number + 1)
+        expect_state(page, "saved")
+    assert by_question() == {"Question number 0?": ("a", ""), "Question number 1?": ("tie", "")}
+    assert [url for url in ours if url.endswith("/judge/")] == [site + JUDGE] * 2
+    assert theirs == []
+
+
 def test_different_answers_are_one_judgment_and_a_message(visit, annotator):
     desk, phone = visit(annotator, JUDGE).page, visit(annotator, JUDGE).page
     for page in (desk, phone):

@@ -31,7 +31,7 @@ export function start(main) {
   root.addEventListener("laurel:item", (event) => { if (!event.detail?.restored) settle(); });
   for (const kind of ["input", "change"]) root.addEventListener(kind, () => { touched = true; });
   window.addEventListener("pageshow", (event) => { if (event.persisted) outbox.flush().then(refresh); });
-  window.addEventListener("storage", (event) => { if (outbox.belongsHere(event.key)) { refusals.show(); outbox.retry(); } });
+  window.addEventListener("storage", (event) => { if (outbox.belongsHere(event.key)) refusals.show(); });
   window.addEventListener("beforeunload", (event) => { if (outbox.wouldBeLost() || drafts.wouldBeLost()) event.preventDefault(); });
   notice("server")?.addEventListener("click", (event) => { if (event.target.closest("[data-retry]")) outbox.flush(); });
   outbox.start({ shown, arrived, drained });
@@ -217,9 +217,9 @@ function refuse(entry, status, page) {
   if (page.getElementById("status")) apply(page);
 }
 
-// Still waiting: another tab sent the answer, or it was refused.
+// Another tab sent the answer and has the reply, or it was refused: ask for what should have come with it.
 function drained() {
-  if (waiting) refresh();
+  if (waiting || (answer() && !find("template#ahead"))) refresh();
 }
 
 async function refresh() {
