@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -73,6 +74,7 @@ def site(live_server: object) -> str:
 def visit(chromium: Browser, site: str) -> Iterator[Callable[..., Visit]]:
     """`visit(user, "/path/", width=390)`: a fresh browser profile, signed in as `user`, on that page."""
     contexts: list[BrowserContext] = []
+    on_their_way: set[Request] = set()
 
     def open_page(
         user: User | None, path: str = "/", *, width: int = 1280, height: int = 800, **options: object
@@ -80,6 +82,9 @@ def visit(chromium: Browser, site: str) -> Iterator[Callable[..., Visit]]:
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
+        context.on("request", lambda sent: on_their_way.add(sent))
+        context.on("requestfinished", lambda sent: on_their_way.discard(sent))
+        context.on("requestfailed", lambda sent: on_their_way.discard(sent))
         if user is not None:
             client = Client()
             client.force_login(user)
@@ -99,5 +104,14 @@ def visit(chromium: Browser, site: str) -> Iterator[Callable[..., Visit]]:
         return made
 
     yield open_page
+    let_arrive(contexts, on_their_way)
     for context in contexts:
         context.close()
+
+
+def let_arrive(contexts: list[BrowserContext], on_their_way: set[Request]) -> None:
+    """What the server still works on would meet the emptying of the tables after the test."""
+    deadline = time.monotonic() + 10
+    pages = [page for context in contexts for page in context.pages if not page.is_closed()]
+    while pages and on_their_way and time.monotonic() < deadline:
+        pages[0].wait_for_timeout(50)

@@ -140,11 +140,10 @@ def test_each_tab_of_one_browser_sends_its_own_answers(visit, site, annotator):
     """They share an outbox: were one to send the other's, the reply with the next item would go astray."""
     page = visit(annotator, JUDGE).page
     other = page.context.new_page()
-    posts: dict[str, list[str]] = {"page": [], "other": []}
-    for name, tab in (("page", page), ("other", other)):
-        tab.on(
-            "request", lambda sent, name=name: posts[name].append(sent.url) if sent.method == "POST" else None
-        )
+    ours: list[str] = []
+    theirs: list[str] = []
+    page.on("request", lambda sent: ours.append(sent.url) if sent.method == "POST" else None)
+    other.on("request", lambda sent: theirs.append(sent.url) if sent.method == "POST" else None)
     other.goto(site + JUDGE)
     expect_item(other, 0)
     for number, label in enumerate(("A is better", "Tie")):
