@@ -83,12 +83,9 @@ class Person:
 
     @property
     def itself(self) -> str:
-        """9/10 (.60–.98): how often a silent repeat was answered as before."""
-        found, interval = self.row.itself, self.row.itself.interval
-        if interval is None:
-            return ""
-        low, high = (charts.decimal(end) for end in interval)
-        return f"{found.consistent}/{found.repeats} ({low}–{high})"
+        """.60–.98: the interval of the share of silent repeats that were answered as before."""
+        interval = self.row.itself.interval
+        return "" if interval is None else "–".join(charts.decimal(end) for end in interval)
 
     @property
     def standing(self) -> Promise:

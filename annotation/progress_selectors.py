@@ -17,7 +17,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from annotation.answering.answer import Answer as Given
-from annotation.answering.credit import is_right
+from annotation.answering.credit import RIGHT
+from annotation.answering.expert import judgment_credit
+from annotation.gold_selectors import ROUNDING
 from annotation.models.project import Project
 from annotation.models.quality import GoldAnswer
 from annotation.models.work import Answer, Assignment, Item, Judgment
@@ -158,11 +160,18 @@ def _pace(project: Project, annotator: User, since: datetime) -> tuple[float | N
 
 
 def _accuracy(project: Project, annotator: User, *, before: datetime) -> Accuracy:
-    """Right on all criteria that the expert answered; what stood at that moment counts."""
+    """What is right is told as on the monitor: by the judgment's credit, retired gold left out.
+
+    What stood at that moment counts.
+    """
     stood: dict[int, int] = {}  # item: judgment
     rows = (
         Judgment.objects.filter(
-            annotator=annotator, item__project=project, item__is_gold=True, judged_at__lt=before
+            annotator=annotator,
+            item__project=project,
+            item__is_gold=True,
+            item__retired_at__isnull=True,
+            judged_at__lt=before,
         )
         .filter(
             Q(assignment__isnull=True)
@@ -174,18 +183,18 @@ def _accuracy(project: Project, annotator: User, *, before: datetime) -> Accurac
     )
     for item, judgment in rows:
         stood[item] = judgment
-    expert: dict[int, list[Given]] = {}
+    expert: dict[int, dict[str, Given]] = {}
     for gold in GoldAnswer.objects.filter(item__in=stood):
-        expert.setdefault(gold.item_id, []).append(_plain(gold))
+        expert.setdefault(gold.item_id, {})[gold.criterion] = _plain(gold)
     given: dict[int, dict[str, Given]] = {}
     for answer in Answer.objects.filter(judgment__in=stood.values()):
         given.setdefault(answer.judgment_id, {})[answer.criterion] = _plain(answer)
-    right = sum(_all_right(given.get(stood[item], {}), answers) for item, answers in expert.items())
-    return Accuracy(right, len(expert))
-
-
-def _all_right(given: dict[str, Given], expert: list[Given]) -> bool:
-    return all(one.criterion in given and is_right(given[one.criterion], one) for one in expert)
+    credits = [
+        judgment_credit(given.get(stood[item], {}), answers, project.question)
+        for item, answers in expert.items()
+    ]
+    counted = [credit for credit in credits if credit is not None]
+    return Accuracy(sum(credit >= RIGHT - ROUNDING for credit in counted), len(counted))
 
 
 def _plain(row: Answer | GoldAnswer) -> Given:

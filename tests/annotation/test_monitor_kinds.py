@@ -47,7 +47,7 @@ def table(cast: Cast, name: str) -> list[dict[str, str]]:
 
 
 def crowd(project: Project, items: int = 30, responses: int = 4) -> list[Item]:
-    """Four careful people, and one who puts first on top whatever was shown first. Canonical 0 is the best."""
+    """Four careful people, and one who puts on top whatever was shown first. Canonical 0 is the best."""
     rng = random.Random(5)
     users = [person(name) for name in ("ann", "ben", "cleo", "dov", "firsty")]
     made = []

@@ -202,11 +202,11 @@ def test_the_page_asks_the_database_as_often_however_much_there_is(
     client = browser(cast.manager)
     url = reverse("annotation:monitor", args=[cast.project.slug])
     judged(cast.project, "ab")
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(16):
         client.get(url)
     for _ in range(4):
         judged(cast.project, "abt", start=3)
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(16):
         client.get(url)
 
 
@@ -224,7 +224,7 @@ def test_a_poll_costs_little_and_brings_nothing_until_something_happens(
 
     seen = poll_url(client.get(url + "?sort=name").content.decode())
     assert "sort=name" in seen
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(8):
         quiet = client.get(seen, headers={"hx-request": "true"})
     assert (quiet.status_code, quiet.content) == (204, b"")
     judged(cast.project, "ab")
