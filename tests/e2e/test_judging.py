@@ -88,9 +88,9 @@ def test_the_next_item_comes_with_the_answer_and_is_announced(visit, project, an
     page.keyboard.press("1")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Question number 1?")).to_be_visible()
-    assert sent == [("POST", visitor.site + JUDGE)]
     expect(page.locator("#announce")).to_have_text("Next item.")
     saved(page, "Saved: A is better")
+    assert sent == [("POST", visitor.site + JUDGE)]
     expect(page.get_by_role("heading", level=1)).to_be_focused()
     assert page.evaluate("window.scrollY") == 0
     assert page.locator("[name=choice-0]:checked").count() == 0
