@@ -1,9 +1,11 @@
 """Reads about projects and work. `project_for` is the one door: what is not yours does not exist."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
@@ -11,7 +13,7 @@ from django.utils import timezone
 from accounts.models import Membership, Role, User
 from annotation.models.content import Response
 from annotation.models.project import Guideline, Project
-from annotation.models.work import Assignment, Draft, Item, ItemResponse, Judgment
+from annotation.models.work import Assignment, Draft, Item, Judgment
 from annotation.models.worker import WorkerHeartbeat
 
 JUDGES = frozenset({Role.ANNOTATOR, Role.REVIEWER, Role.MANAGER})
@@ -94,27 +96,38 @@ class JudgingPage:
     draft: Draft | None
 
 
+# One statement with only what is shown: for each answer it runs once, and the models have many columns.
+_PAGES = """
+    SELECT s.id, p.messages, i.metadata ->> 'category', p.metadata ->> 'category',
+        (SELECT array_agg(r.text ORDER BY x.position) FROM annotation_itemresponse x
+         JOIN annotation_response r ON r.id = x.response_id WHERE x.item_id = i.id),
+        d.id, d.version, d.body
+    FROM annotation_assignment s
+    JOIN annotation_item i ON i.id = s.item_id
+    JOIN annotation_prompt p ON p.id = i.prompt_id
+    LEFT JOIN annotation_draft d ON d.assignment_id = s.id
+    WHERE s.id = ANY(%s)
+"""
+
+
 def judging_pages(assignments: Sequence[Assignment]) -> dict[int, JudgingPage]:
-    """By assignment, in two queries however many they are. Their items and prompts are there already."""
-    texts: dict[int, list[str]] = {assignment.item_id: [] for assignment in assignments}
-    rows = ItemResponse.objects.filter(item__in=texts).order_by("item", "position")
-    for item_id, text in rows.values_list("item", "response__text"):
-        texts[item_id].append(text)
-    drafts = {draft.assignment_id: draft for draft in Draft.objects.filter(assignment__in=assignments)}
-    return {
-        assignment.pk: JudgingPage(
-            assignment_id=assignment.pk,
-            turns=tuple(Turn(turn["role"], turn["content"]) for turn in assignment.item.prompt.messages),
-            responses=tuple(texts[assignment.item_id][position] for position in assignment.display_order),
-            category=_category(assignment.item),
-            draft=drafts.get(assignment.pk),
+    """By assignment, in one query however many they are."""
+    known = {assignment.pk: assignment for assignment in assignments}
+    with connection.cursor() as cursor:
+        cursor.execute(_PAGES, [list(known)])
+        rows = cursor.fetchall()
+    pages = {}
+    for pk, messages, of_item, of_prompt, texts, draft_pk, version, body in rows:
+        pages[pk] = JudgingPage(
+            assignment_id=pk,
+            turns=tuple(Turn(turn["role"], turn["content"]) for turn in json.loads(messages)),
+            responses=tuple(texts[position] for position in known[pk].display_order),
+            category=of_item or of_prompt or "",
+            draft=Draft(pk=draft_pk, assignment_id=pk, body=json.loads(body), version=version)
+            if draft_pk
+            else None,
         )
-        for assignment in assignments
-    }
-
-
-def _category(item: Item) -> str:
-    return str(item.metadata.get("category") or item.prompt.metadata.get("category") or "")
+    return pages
 
 
 def own_assignment(user: User, project: Project, assignment_id: int) -> Assignment:

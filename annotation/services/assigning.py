@@ -33,7 +33,7 @@ _ASSIGN = """
     ON CONFLICT (item_id, annotator_id, repeat) DO UPDATE
     SET state = 'open', surplus = excluded.surplus, note = '', finished_at = NULL, shown_at = NULL,
         lease_expires_at = excluded.lease_expires_at
-    RETURNING id
+    RETURNING *
 """
 
 _REPEATABLE = """
@@ -163,9 +163,9 @@ def _hand_out(
 def _open_assignments(project: Project, annotator: User) -> list[Assignment]:
     """What this person already holds, the latest shown first, then what waits. Locked against expiry."""
     found = list(
-        Assignment.objects.select_related("item__prompt")
-        .select_for_update(of=("self",))
-        .filter(project=project, annotator=annotator, state=Assignment.State.OPEN)
+        Assignment.objects.select_for_update().filter(
+            project=project, annotator=annotator, state=Assignment.State.OPEN
+        )
     )
     for one in found:
         one.project = project
@@ -247,12 +247,8 @@ def _repeat(project: Project, annotator: User, rng: random.Random) -> Assignment
 def _assign(
     item_id: int, positions: list[int], project: Project, annotator: User, *, repeat: bool = False
 ) -> Assignment:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _ASSIGN, [item_id, project.pk, annotator.pk, repeat, repeat, positions, lease_end(project)]
-        )
-        (assignment_id,) = cursor.fetchone()
-    assignment = Assignment.objects.select_related("item__prompt").get(pk=assignment_id)
+    values = [item_id, project.pk, annotator.pk, repeat, repeat, positions, lease_end(project)]
+    (assignment,) = Assignment.objects.raw(_ASSIGN, values)
     assignment.project = project
     return assignment
 

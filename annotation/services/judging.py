@@ -1,10 +1,12 @@
 """What people answer. Append-only: an edit supersedes, nothing is deleted."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -64,24 +66,24 @@ def submit(
     idempotency_key: str,
     source: str = Judgment.Source.BROWSER,
     judged_at: datetime | None = None,
+    project: Project | None = None,
 ) -> Submission:
     """Store one answer per criterion, in canonical terms, exactly once.
 
     The same answer sent again (retry, double click, Back) returns the stored judgment. An answer whose
     lease ran out is accepted if a slot is open, else kept as surplus. `replaces` is the judgment that the
     annotator saw when they changed their mind: the new one supersedes it, if it still stands. `judged_at`
-    dates a simulated answer; by default it is now. Raises `Conflict` when the key or the item already carries
-    a different answer, `InvalidAnswer` when a value is not acceptable.
+    dates a simulated answer; by default it is now. `project` is the assignment's, where it is loaded already.
+    Raises `Conflict` when the key or the item already carries a different answer, `InvalidAnswer` when a
+    value is not acceptable.
     """
     _check_key(idempotency_key)
     try:
         with transaction.atomic():
             assigning.one_step_at_a_time(annotator)
-            assignment = (
-                Assignment.objects.select_for_update(of=("self",))
-                .select_related("project")
-                .get(pk=assignment_id, annotator=annotator)
-            )
+            assignment = Assignment.objects.select_for_update().get(pk=assignment_id, annotator=annotator)
+            if project is not None and project.pk == assignment.project_id:
+                assignment.project = project
             earlier = _earlier(assignment, idempotency_key)
             body = _checked(assignment, earlier, answers, reasons, comment, spans)
             digest = body.digest(assignment_id)
@@ -236,7 +238,7 @@ def _store(judgment: Judgment, assignment: Assignment, body: _Body, guideline_ve
     judgment.item_id = assignment.item_id
     judgment.annotator_id = assignment.annotator_id
     judgment.display_order = assignment.display_order
-    judgment.guideline = _guideline_seen(assignment.project, guideline_version)
+    judgment.guideline_id = _guideline_seen(assignment.project, guideline_version)
     judgment.repeat = assignment.repeat
     judgment.live = not assignment.repeat
     judgment.reasons = list(body.reasons)
@@ -256,8 +258,15 @@ def _store(judgment: Judgment, assignment: Assignment, body: _Body, guideline_ve
     )
 
 
-def _guideline_seen(project: Project, version: int | None) -> Guideline | None:
+def _guideline_seen(project: Project, version: int | None) -> int | None:
     """The version the page was shown with; without one, or with an invented one, the latest."""
-    without_text = project.guidelines.defer("text")
-    seen = None if version is None else without_text.filter(version=version).first()
-    return seen or without_text.order_by("-version").first()
+    if version is not None:
+        with contextlib.suppress(Guideline.DoesNotExist):
+            return _guideline(project.pk, version)
+    return project.guidelines.order_by("-version").values_list("pk", flat=True).first()
+
+
+@lru_cache(maxsize=1_000)
+def _guideline(project_id: int, version: int) -> int:
+    """A version is written once and never changes: each process asks for it once."""
+    return Guideline.objects.only("pk").get(project=project_id, version=version).pk

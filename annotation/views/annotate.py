@@ -116,6 +116,7 @@ def _answer(request: HttpRequest, project: Project, user: User) -> HttpResponse:
             guideline_version=_number(request, "guideline"),
             replaces=_number(request, "replaces"),
             idempotency_key=_text(request, "key") or uuid.uuid4().hex,
+            project=project,
         )
     except InvalidAnswer as error:
         return _refuse(request, project, user, assignment, entered, str(error))
