@@ -54,6 +54,7 @@ function remind(box) {
       worked();
     }, { passive: true, capture: true });
   }
+  worked();
 }
 
 function breakSwitch(line) {
