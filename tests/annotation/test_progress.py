@@ -1,4 +1,4 @@
-"""How far one is: what counts as one's own work, the day's goal and pace, accuracy that tells no single item."""
+"""How far one is: one's own work, the day's goal and pace, accuracy that tells no single item."""
 
 from datetime import timedelta
 
@@ -38,9 +38,14 @@ def test_known_items_and_silent_repeats_count_like_any_others(project, annotator
     judgment = factories.judgment(factories.pair_item(project), annotator)
     factories.judgment(factories.gold_item(project), annotator)
     repeat = Assignment.objects.create(
-        item=judgment.item, project=project, annotator=annotator, display_order=[1, 0], repeat=True, surplus=True,
+        item=judgment.item,
+        project=project,
+        annotator=annotator,
+        display_order=[1, 0],
+        repeat=True,
+        surplus=True,
         lease_expires_at=timezone.now() + timedelta(hours=1),
-    )  # fmt: skip
+    )
     judging.submit(
         assignment_id=repeat.pk,
         annotator=annotator,

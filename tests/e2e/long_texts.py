@@ -6,10 +6,10 @@ $$
 \int_0^\infty e^{-x^2}\,dx = \frac{\sqrt{\pi}}{2}
 $$
 
-So \(e^{i\pi} + 1 = 0\), and a long one: $$\sum_{k=0}^{n} \binom{n}{k} x^k y^{n-k} = (x+y)^n = x^n + n x^{n-1} y + \frac{n(n-1)}{2} x^{n-2} y^2 + \dots + y^n$$ A wrong one: $\frac{1$ stays as it is: $\nosuchcommand{x}$."""
+So \(e^{i\pi} + 1 = 0\), and a long one: $$\sum_{k=0}^{n} \binom{n}{k} x^k y^{n-k} = (x+y)^n = x^n + n x^{n-1} y + \frac{n(n-1)}{2} x^{n-2} y^2 + \dots + y^n$$ A wrong one: $\frac{1$ stays as it is: $\nosuchcommand{x}$."""  # noqa: E501  a formula wider than a phone
 
 CODE = '''```python
-# Count the words of a text, and say which is the longest of them all, in a line that is far too long for a column.
+# Count the words of a text, and say which is the longest of them all, in a line too long for a column.
 def count(text: str, *, least: int = 3) -> dict[str, int]:
     """How often each word comes."""
     found = {}
@@ -52,7 +52,7 @@ Emoji 👩‍👩‍👧‍👦 🇩🇪 👍🏽, combining marks: é ñ Z͑ͫ�
 > - قائمة
 """
 
-WORDS = "amber birch cedar delta ember fjord grove heron inlet jetty kelp lagoon marsh".split()
+WORDS = ["amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "inlet", "jetty", "kelp"]
 
 
 def long_text(words: int = 10_000, marker: str = "The very end.") -> str:
