@@ -264,4 +264,3 @@ def _sample(project: Project) -> sheets.Sheet:
 
 def _steps(project: Project) -> list[project_words.Step]:
     return project_words.steps(project, project_selectors.readiness(project))
-

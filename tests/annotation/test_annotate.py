@@ -81,9 +81,7 @@ def test_without_a_choice_nothing_is_stored_and_what_was_written_stays(project, 
 
 def test_an_answer_the_service_refuses_is_shown_with_its_reason(project, annotator):
     assignment = held(project, annotator)
-    reply = cast.browser(annotator).post(
-        url("judge"), body(assignment, reasons=["made up"]), headers=FETCH
-    )
+    reply = cast.browser(annotator).post(url("judge"), body(assignment, reasons=["made up"]), headers=FETCH)
     assert reply.status_code == 422
     assert "is not one of this project" in reply.content.decode()
     assert not Judgment.objects.exists()
