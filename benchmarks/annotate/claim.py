@@ -67,6 +67,7 @@ def main() -> None:
         *used_up(),
     ]
     stage.write("claim.csv", rows)
+    print(*(stage.in_words(row) for row in rows), sep="\n")
     (stage.HERE / "claim-plan.txt").write_text(plan(project, veteran))
 
 

@@ -96,4 +96,6 @@ def measure(system: str, crowd: Sequence[Annotator], cycles: int) -> dict[str, A
     for part in ("next", "submit", "both"):
         spread = stage.spread([cycle[part] for cycle in taken if part in cycle] or [float("nan")])
         row |= {f"{part}_{name}": value for name, value in spread.items() if not name.startswith("max")}
-    return row | {"load": load}
+    row["load"] = load
+    print(stage.in_words(row), flush=True)
+    return row

@@ -98,10 +98,14 @@ def load_average() -> float:
 
 
 def write(name: str, rows: Sequence[dict[str, Any]]) -> None:
-    """The rows as a CSV file beside this one, and on the screen."""
+    """The rows as a CSV file beside this one."""
     with (HERE / name).open("w", newline="") as stream:
         table = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
-    for row in rows:
-        print("  ".join(f"{key} {value}" for key, value in row.items()))
+
+
+def in_words(row: dict[str, Any]) -> str:
+    return "  ".join(
+        f"{name} {value}" for name, value in row.items() if value == value
+    )  # not-a-number is not
