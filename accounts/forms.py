@@ -7,7 +7,7 @@ from django.contrib.auth.forms import UsernameField
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Invitation, Membership, User
+from accounts.models import Invitation, Membership, Role, User
 
 LONGEST_PASSWORD = 4096  # hashing takes time in proportion
 
@@ -133,6 +133,12 @@ class InvitationForm(forms.ModelForm[Invitation]):
         fields = ["role", "note"]
         labels = {"role": _("Role"), "note": _("Note")}
         help_texts = {"note": _("For whom it is. Only managers see it.")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["role"] = forms.ChoiceField(
+            label=_("Role"), choices=[(role.value, _(role.label)) for role in Role]
+        )
 
 
 class RoleForm(forms.ModelForm[Membership]):

@@ -109,7 +109,7 @@ def _join(request: HttpRequest, token: str) -> None:
     except inviting.AlreadyMember as error:
         messages.info(request, str(error))
     else:
-        messages.success(request, _("You joined as: %s.") % row.get_role_display())
+        messages.success(request, _("You joined as: %s.") % _(row.get_role_display()))
 
 
 def _register(request: HttpRequest, token: str, form: RegisterForm) -> bool:
@@ -226,7 +226,7 @@ def change_role(request: HttpRequest, slug: str, user_id: int) -> HttpResponse:
     except membership.LastManager as error:
         messages.error(request, str(error))
     else:
-        said = {"name": row.user, "role": row.get_role_display()}
+        said = {"name": row.user, "role": _(row.get_role_display())}
         messages.success(request, _("%(name)s is now: %(role)s.") % said)
     return _back_to_people(actor, slug, changed=row.user)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from django.utils.formats import get_format
+from django.utils.translation import get_language_bidi
 
 from annotation.monitor_selectors import DayVolume
 
@@ -150,7 +151,8 @@ def decimal(value: float, places: int = 2) -> str:
         text = f"{whole}{mark}{rest}"
     else:
         text = whole
-    return f"−{text}" if value < 0 and text != "0" else text
+    minus = "\u200e−" if get_language_bidi() else "−"  # the mark keeps the sign before its number
+    return f"{minus}{text}" if value < 0 and text != "0" else text
 
 
 def _number(value: float) -> str:

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from annotation.answer_words import one_in_words
@@ -87,7 +88,7 @@ class GoldRow:
 
     @property
     def source(self) -> str:
-        return str(self.gold[0].get_source_display()) if self.gold else ""
+        return _(self.gold[0].get_source_display()) if self.gold else ""
 
 
 def gold_ids(project: Project, state: State) -> list[int]:

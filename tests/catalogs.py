@@ -79,6 +79,7 @@ def in_python(source: str, name: str) -> Iterator[Message]:
         if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation"
         for alias in node.names
     }
+    yield from _labels(tree, name)
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Call)
@@ -88,6 +89,20 @@ def in_python(source: str, name: str) -> Iterator[Message]:
             arguments = [each.value if isinstance(each, ast.Constant) else None for each in node.args]
             if isinstance(arguments[0], str):  # a variable was marked where it was written
                 yield _message(known[node.func.id], arguments, name, node.lineno)
+
+
+def _labels(tree: ast.Module, name: str) -> Iterator[Message]:
+    """The labels of choices: plain in the models, as migrations keep them; translated where shown."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef) or not any(
+            "TextChoices" in ast.unparse(base) for base in node.bases
+        ):
+            continue
+        for line in node.body:
+            if isinstance(line, ast.Assign) and isinstance(line.value, ast.Tuple):
+                label = line.value.elts[1]
+                if isinstance(label, ast.Constant) and isinstance(label.value, str):
+                    yield Message(None, label.value, None, f"{name}:{line.lineno}")
 
 
 def _literals(text: str) -> list[object]:

@@ -184,7 +184,7 @@ def test_dates_and_numbers_are_written_as_the_language_writes_them() -> None:
     said = {
         "en": ("58,602", ".35", "−1.50"),
         "de": ("58.602", "0,35", "−1,50"),
-        "ar": ("58.602", "0,35", "−1,50"),
+        "ar": ("58.602", "0,35", "\u200e−1,50"),
     }
     for language, expected in said.items():
         with translation.override(language):

@@ -27,12 +27,7 @@ _DOORS = {
     Role.MANAGER: "annotation:monitor",
     Role.ENGINEER: "rewardmodel:runs",
 }
-ROLES: dict[Role, Promise] = {
-    Role.ANNOTATOR: gettext_lazy("Annotator"),
-    Role.REVIEWER: gettext_lazy("Reviewer"),
-    Role.MANAGER: gettext_lazy("Manager"),
-    Role.ENGINEER: gettext_lazy("ML engineer"),
-}
+ROLES: dict[Role, Promise] = {role: gettext_lazy(role.label) for role in Role}
 
 
 @dataclass(frozen=True)
