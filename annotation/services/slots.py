@@ -15,7 +15,8 @@ from annotation.models.work import Item
 GOLD_SLOTS = 30_000  # everybody may meet a gold item once; its slots never run out
 
 # An item is new to a person who has neither held, judged nor practised on it or its twin: the same responses
-# can stand once as work and once as gold. An expired hold is forgotten. Each condition is a subquery of its
+# can stand once as work and once as gold. An expired hold is forgotten, save that the twin stays closed: the
+# late answer to the one would meet the other. Each condition is a subquery of its
 # own, so that it is asked of one item after another, the cheap one first, until one passes: never of all.
 NEW_TO_THEM = """
     (SELECT NOT EXISTS (SELECT 1 FROM annotation_assignment s WHERE s.item_id = i.id
@@ -24,7 +25,7 @@ NEW_TO_THEM = """
         SELECT 1 FROM annotation_item twin
         WHERE twin.project_id = i.project_id AND twin.response_set = i.response_set
           AND (EXISTS (SELECT 1 FROM annotation_assignment s WHERE s.item_id = twin.id
-                       AND s.annotator_id = %(annotator)s AND s.state <> 'expired')
+                       AND s.annotator_id = %(annotator)s AND (s.state <> 'expired' OR twin.id <> i.id))
             OR EXISTS (SELECT 1 FROM annotation_judgment j WHERE j.item_id = twin.id
                        AND j.annotator_id = %(annotator)s AND j.live)
             OR EXISTS (SELECT 1 FROM annotation_practiceanswer w WHERE w.item_id = twin.id

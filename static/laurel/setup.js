@@ -14,6 +14,7 @@ const text = document.getElementById("id_guidelines");
 const proposed = (words) => words.normalize("NFKD").replace(/[^\w\s-]/g, "").trim().toLowerCase().replace(/[-\s]+/g, "-").slice(0, 80).replace(/^[-_]+|[-_]+$/g, "");
 if (name && slug) {
   let mine = slug.value !== "" && slug.value !== proposed(name.value);
+  if (!mine) slug.value = proposed(name.value);  // the name may be there before this script is
   slug.addEventListener("input", () => { mine = slug.value !== ""; });
   name.addEventListener("input", () => { if (!mine) slug.value = proposed(name.value); });
 }

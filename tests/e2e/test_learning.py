@@ -89,6 +89,7 @@ def test_a_round_tells_the_expert_and_back_changes_nothing(cast: Cast, visit: Ca
     visitor = visit(cast.annotator, f"/p/harbour/learn/{made.pk}/")
     page = visitor.page
     page.get_by_role("button", name="Begin").click()
+    expect(page.locator("#responses .prose p")).to_have_count(2)
     shown = page.locator("#responses .prose p").all_inner_texts()
     assert sorted(shown) == [WRONG, RIGHT]
     page.reload()
