@@ -36,9 +36,11 @@ class People(RuleBasedStateMachine):
         items=st.integers(1, 5),
         gold=st.integers(0, 2),
         criteria=st.integers(1, 3),
+        repeat=st.sampled_from([0.0, 0.5]),
     )
-    def begin(self, kind: str, overlap: int, items: int, gold: int, criteria: int) -> None:
+    def begin(self, kind: str, overlap: int, items: int, gold: int, criteria: int, repeat: float) -> None:
         self.world = World(kind, overlap, items, gold, criteria)
+        self.set_rules(gold=0.5, repeat=repeat, qualification=False)
         self.sent: list[tuple[dict[str, Any], Judgment]] = []
         self.keys = 0
 
@@ -108,6 +110,22 @@ class People(RuleBasedStateMachine):
         assert submission.created
         assert submission.judgment.live != one.repeat
         assert judging.standing_answer(Assignment.objects.get(pk=one.pk)) == submission.judgment
+
+    @rule(which=WHICH, seed=WHICH)
+    def answer_too_late(self, which: int, seed: int) -> None:
+        """The lease has run out and everybody else has looked for work before the answer comes."""
+        opened = [one for one in self.world.assignments() if one.state == "open"]
+        if not opened:
+            return
+        one = opened[which % len(opened)]
+        let_lease_run_out(one)
+        assigning.expire_leases(project=self.world.project)
+        for other in self.world.people:
+            if other.pk != one.annotator_id:
+                assigning.hand_out(project=self.world.project, annotator=other, rng=random.Random(seed))
+        self.world.check()
+        self.world.late.add((one.annotator_id, one.item.response_set))
+        assert self._send(one, seed).created
 
     @rule(which=WHICH)
     @precondition(lambda self: self.sent)
@@ -260,7 +278,7 @@ def _run(monkeypatch: pytest.MonkeyPatch, examples: int, steps: int) -> None:
 
 @pytest.mark.django_db
 def test_the_invariants_hold_after_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    _run(monkeypatch, examples=8, steps=25)
+    _run(monkeypatch, examples=12, steps=30)
 
 
 @pytest.mark.slow
