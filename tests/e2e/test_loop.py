@@ -168,6 +168,7 @@ def undo_and_skip(stack: Stack, page: Page) -> None:
     expect(page.get_by_role("button", name="Skip this item")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator(f"#answer [name=assignment][value='{shown}']")).to_have_count(0)
+    expect(page.get_by_text("Skipped", exact=True)).to_be_visible()  # the server has it, too
     assert stack.one("SELECT state FROM annotation_assignment WHERE id = %s", [shown]) == "skipped"
 
 
