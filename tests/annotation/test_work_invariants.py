@@ -43,6 +43,8 @@ class People(RuleBasedStateMachine):
         self.set_rules(gold=0.5, repeat=repeat, qualification=False)
         self.sent: list[tuple[dict[str, Any], Judgment]] = []
         self.keys = 0
+        for who in range(4):
+            self.look_at_the_page(who, ahead=who % 2 == 0, seed=who)
 
     # --- getting work -----------------------------------------------------------------------------
 
@@ -110,6 +112,16 @@ class People(RuleBasedStateMachine):
         assert submission.created
         assert submission.judgment.live != one.repeat
         assert judging.standing_answer(Assignment.objects.get(pk=one.pk)) == submission.judgment
+
+    @rule(who=WHO, answers=st.integers(1, 5), ahead=st.booleans(), seed=WHICH)
+    def work_for_a_while(self, who: int, answers: int, ahead: bool, seed: int) -> None:
+        for turn in range(answers):
+            self.look_at_the_page(who, ahead, seed + turn)
+            shown = [one for one in self.world.assignments(self.world.people[who]) if one.state == "open"]
+            if not shown:
+                return
+            assert self._send(min(shown, key=lambda one: one.shown_at is None), seed + turn).created
+            self.world.check()
 
     @rule(which=WHICH, seed=WHICH)
     def answer_too_late(self, which: int, seed: int) -> None:
