@@ -12,6 +12,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -67,7 +68,7 @@ def stop(data: Path) -> None:
         process = _living_postmaster(data)
         if process is None:
             return
-        process.send_signal(order)
+        _tell(process, order)
         if _until(lambda: _living_postmaster(data) is None, patience):
             return
     raise EmbeddedDatabaseError(f"PostgreSQL in {embedded.cluster_folder(data)} does not stop.")
@@ -85,6 +86,11 @@ def _living_postmaster(data: Path) -> psutil.Process | None:
     return None
 
 
+def _tell(process: psutil.Process, order: signal.Signals) -> None:
+    with suppress(psutil.NoSuchProcess):  # it ended by itself just now
+        process.send_signal(order)
+
+
 def _wait_for_a_living_server(data: Path) -> bool:
     """A server that is starting, recovering or stopping is given its time. False: there is none."""
     deadline = time.monotonic() + START_SECONDS
@@ -92,7 +98,7 @@ def _wait_for_a_living_server(data: Path) -> bool:
         if embedded.is_running(data):
             return True
         if not (embedded.socket_folder(data) / f".s.PGSQL.{embedded.PORT}").exists() and _says_ready(data):
-            process.send_signal(signal.SIGINT)  # its socket was deleted: nobody can reach it any more
+            _tell(process, signal.SIGINT)  # its socket was deleted: nobody can reach it any more
         if time.monotonic() > deadline:
             raise EmbeddedDatabaseError(
                 f"PostgreSQL (process {process.pid}) does not answer for {START_SECONDS} s.\n"

@@ -9,14 +9,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-
-from config.leftovers import leftovers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -74,6 +72,18 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> fl
     return time.monotonic() - begun
 
 
+def running(processes: Iterable[psutil.Process], *words: str) -> list[psutil.Process]:
+    """Those with all these words in their command. One that ends while it is looked at is not among them."""
+    found = []
+    for process in processes:
+        try:
+            if set(words) <= set(process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
 @dataclass
 class Live:
     data: Path
@@ -94,9 +104,11 @@ class Live:
         return int((self.data / "postgres" / "postmaster.pid").read_text().split()[0])
 
     def head(self, word: str) -> psutil.Process | None:
-        """The parent process of the Procfile's line that has ``word`` in its command."""
-        mine = [process for process in leftovers(self.data) if word in process.cmdline()]
-        heads = [process for process in mine if process.ppid() not in {other.pid for other in mine}]
+        """The process of the Procfile's line that has ``word`` in its command: a child of the supervisor.
+
+        Not what a killed one left behind: that has another parent by now.
+        """
+        heads = running(psutil.Process(self.process.pid).children(), word)
         return heads[0] if heads else None
 
     def status(self) -> dict[str, object]:

@@ -8,7 +8,7 @@ import pytest
 
 from config.leftovers import leftovers
 from config.processes import DEATHS_PER_MINUTE, Member
-from tests.config.live import ROOT, clean_environment, wait_until
+from tests.config.live import ROOT, clean_environment, running, wait_until
 
 SUPERVISE = """
 import os, sys
@@ -52,7 +52,7 @@ def supervise(folder: Path, procfile: str) -> subprocess.Popen[str]:
 def test_children_with_a_session_of_their_own_are_ended_too(tmp_path: Path):
     nested = f"{sys.executable} -c \"import subprocess as s; s.run(['setsid', 'sleep', '300'])\""
     process = supervise(tmp_path, f"web: exec sleep 300\ntrainer: {nested}\n")
-    wait_until(lambda: sum("sleep" in p.cmdline() for p in leftovers(tmp_path)) == 2, 20, "both sleepers")
+    wait_until(lambda: len(running(leftovers(tmp_path), "sleep")) == 2, 20, "both sleepers")
     process.terminate()
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
@@ -64,13 +64,11 @@ def test_a_killed_process_starts_again_without_its_old_children(tmp_path: Path):
     process = supervise(tmp_path, f"trainer: exec {nested}\n")
 
     def sleeper() -> int | None:
-        return next(
-            (p.pid for p in leftovers(tmp_path) if "301" in p.cmdline() and "sleep" in p.cmdline()), None
-        )
+        return next((found.pid for found in running(leftovers(tmp_path), "sleep", "301")), None)
 
     wait_until(sleeper, 20, "the sleeper")
     first = sleeper()
-    next(p for p in leftovers(tmp_path) if "-c" in p.cmdline()).kill()
+    running(leftovers(tmp_path), "-c")[0].kill()
     wait_until(lambda: sleeper() not in (None, first), 20, "another sleeper")
     assert first not in [p.pid for p in leftovers(tmp_path)]
     process.terminate()
