@@ -14,6 +14,22 @@ export function start(main, instead = flow) {
   document.addEventListener("htmx:afterSwap", (event) => { if (event.detail.target.id === "guidelines-body") event.detail.target.closest("dialog").showModal(); });
 }
 
+// The page is ready: press what was pressed while it was not (early.js). Where that brings another item it ends:
+// nobody has answered what they had not seen.
+export function catchUp() {
+  let another = false;
+  const notice = () => { another = true; };
+  root.addEventListener("laurel:item", notice);
+  for (const early of window.laurelKeys?.() ?? []) {
+    const target = document.activeElement ?? document.body;
+    const event = new KeyboardEvent("keydown", { ...early, bubbles: true, cancelable: true });
+    if (target.dispatchEvent(event) && early.key === "Enter" && target.matches("a, button, summary")) target.click();
+    if (another) break;
+  }
+  root.removeEventListener("laurel:item", notice);
+  root.dataset.ready = "";
+}
+
 const typing = (target) => target.isContentEditable
   || target.matches("textarea, select:not(.rank__place), input:not([type=radio], [type=checkbox])");
 

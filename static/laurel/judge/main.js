@@ -24,4 +24,5 @@ if (root) {
   });
   document.getElementById("item")?.dispatchEvent(new CustomEvent("laurel:item", { bubbles: true }));
   flow.begin();
+  keys.catchUp();
 }

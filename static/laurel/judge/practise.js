@@ -36,4 +36,5 @@ if (root && form) {
   form.addEventListener("submit", send);
   window.addEventListener("pageshow", (event) => { if (event.persisted) sent = false; });
   root.querySelector("#item").dispatchEvent(new CustomEvent("laurel:item", { bubbles: true }));
+  keys.catchUp();
 }
