@@ -30,6 +30,12 @@ def before_the_modules(page: Page, *, fail: bool = False) -> Iterator[list[str]]
     asked: list[str] = []
     over = False
 
+    def finish(route: Route) -> None:
+        if fail:
+            route.abort()
+        else:
+            route.continue_()
+
     def meet(route: Route) -> None:
         name = route.request.url.rsplit("/", 1)[1]
         if name in PLAIN:
@@ -37,7 +43,7 @@ def before_the_modules(page: Page, *, fail: bool = False) -> Iterator[list[str]]
             return
         asked.append(name)
         if over:
-            route.continue_()
+            finish(route)
         else:
             held.append(route)
 
@@ -48,10 +54,7 @@ def before_the_modules(page: Page, *, fail: bool = False) -> Iterator[list[str]]
     yield asked
     over = True
     for route in held:
-        if fail:
-            route.abort()
-        else:
-            route.continue_()
+        finish(route)
     if not fail:
         expect(page.locator("#judge[data-ready]")).to_be_visible()
 
