@@ -6,6 +6,8 @@ from django.db import models
 
 from annotation.models.project import Project
 
+EXCERPT = 120  # characters by which a list names a text
+
 
 class Prompt(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="prompts")
@@ -20,7 +22,7 @@ class Prompt(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.messages[-1]["content"])[:80]
+        return _beginning(str(self.messages[-1]["content"]))
 
 
 class Response(models.Model):
@@ -38,4 +40,9 @@ class Response(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.text[:80]
+        return _beginning(self.text)
+
+
+def _beginning(text: str) -> str:
+    """The first words; an ellipsis says that there are more."""
+    return text if len(text) <= EXCERPT else f"{text[: EXCERPT - 1].rstrip()}…"

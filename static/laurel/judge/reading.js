@@ -3,7 +3,8 @@
 import * as code from "./code.js";
 import * as long from "./long.js";
 import * as math from "./math.js";
-import { ready, responses, textOf, words } from "./parts.js";
+import { ready, responses, textOf } from "./parts.js";
+import * as texts from "./texts.js";
 
 let root = null;
 
@@ -13,11 +14,13 @@ export function start(main) {
   long.start(root);
   root.addEventListener("laurel:item", settle);
   root.addEventListener("laurel:laid-out", () => { long.fold(root); scrollers(); });
-  root.addEventListener("click", (event) => {
+  document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copies]");
     if (button) code.copy(button);
-    if (event.target.closest("[data-does=expand]")) toggleAll();
   });
+  root.addEventListener("click", (event) => { if (event.target.closest("[data-does=expand]")) toggleAll(); });
+  const guidelines = document.getElementById("guidelines-body");  // fetched when they are asked for
+  guidelines?.addEventListener("htmx:afterSwap", () => texts.draw(guidelines));
   window.addEventListener("resize", scrollers);
   document.fonts.addEventListener("loadingdone", scrollers);  // formulas are as wide as their fonts make them
 }
@@ -61,17 +64,9 @@ function redrawn(text) {
   scrollers();
 }
 
-// What is too wide scrolls in a box of its own, which the keyboard can reach and a screen reader can name.
+// What is too wide scrolls in a box of its own.
 let due = 0;
 function scrollers() {
   cancelAnimationFrame(due);
-  due = requestAnimationFrame(() => {
-    const wide = [...root.querySelectorAll(".prose .math--inline")].filter((formula) => formula.offsetWidth > formula.closest("p, li, td, th, h3, h4, h5, h6, .prose").clientWidth);
-    for (const formula of wide) formula.classList.add("math--wide");
-    window.laurel?.markScrollers?.();
-    for (const box of root.querySelectorAll(".prose :is(pre, .prose__table, .math)")) {
-      if (box.hasAttribute("tabindex")) { box.setAttribute("role", "group"); box.setAttribute("aria-label", words.scrolls); }
-      else if (box.getAttribute("aria-label") === words.scrolls) { box.removeAttribute("role"); box.removeAttribute("aria-label"); }
-    }
-  });
+  due = requestAnimationFrame(() => texts.scrollers(root));
 }
