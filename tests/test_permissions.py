@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
+import pytest_django
 from django.db import transaction
 from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -27,6 +28,7 @@ from annotation.selectors import BUILDERS, EVERYONE, JUDGES, MANAGERS, WATCHERS
 from tests import factories
 from tests.annotation import practising
 from tests.cast import Cast, browser, make_cast
+from tests.kept import kept
 
 PUBLIC, SIGNED_IN, STAFF = "public", "signed in", "staff"
 CREATORS = frozenset({*MANAGERS, "outsider"})  # who manages any project may make another
@@ -174,9 +176,15 @@ def taken_back() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
+@pytest.fixture(scope="module")
+def kept_world(django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker) -> Iterator[World]:
+    with kept(django_db_blocker.unblock, make_world) as made:
+        yield made
+
+
 @pytest.fixture
-def world(db: None) -> World:
-    return make_world()
+def world(kept_world: World, db: None) -> World:
+    return kept_world
 
 
 def make_world() -> World:
