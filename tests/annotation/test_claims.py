@@ -144,6 +144,7 @@ def test_nobody_can_leave_an_item_for_somebody_else() -> None:
 # --- gold ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_gold_comes_at_its_rate_and_each_at_most_once() -> None:
     project = factories.project(gold_rate=0.25, overlap=1)

@@ -31,7 +31,7 @@ def most_held(project: Project) -> int:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("ahead", [False, True])
+@pytest.mark.parametrize("ahead", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_two_hundred_people_at_once_on_a_thousand_items(ahead: bool) -> None:
     """600 slots at the front are wanted by all; everybody gets work and no item one holder too many."""
     project = factories.project(overlap=3)

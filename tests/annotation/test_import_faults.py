@@ -146,11 +146,11 @@ def test_a_file_that_ends_early_is_refused_whole(damage: str, skip_bad: bool) ->
     random_text = "".join(random.Random(1).choices("abcdefghij \n"[:11], k=400_000))
     plain = lines(*(row(n) for n in range(50)), row(99, prompt=random_text))
     data = {
-        "truncated": gzip.compress(plain)[:-2000],
-        "bomb": gzip.compress(lines(row(1)) + b" " * (80 << 20)),
-        "empty": b"\n\n",
-        "utf-16": plain.decode().encode("utf-16"),
-    }[damage]
+        "truncated": lambda: gzip.compress(plain)[:-2000],
+        "bomb": lambda: gzip.compress(lines(row(1)) + b" " * (80 << 20)),
+        "empty": lambda: b"\n\n",
+        "utf-16": lambda: plain.decode().encode("utf-16"),
+    }[damage]()
     before = everything()
     report = import_stream(project=project, stream=io.BytesIO(data), skip_bad=skip_bad)
     assert not report.applied

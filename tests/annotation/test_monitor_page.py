@@ -65,9 +65,9 @@ def test_a_project_that_asks_one_person_is_told_to_ask_two(cast: Cast) -> None:
 @pytest.mark.parametrize(
     ("patterns", "tone", "name"),
     [
-        (["aaa", "bbb"], "good", "very high"),
+        pytest.param(["aaa", "bbb"], "good", "very high", marks=pytest.mark.slow),
         (["aaa", "bbb", "aab", "bba", "aaa", "bbb"], "good", "moderate"),
-        (["aab", "abb", "bab", "baa"], "bad", "close to chance"),
+        pytest.param(["aab", "abb", "bab", "baa"], "bad", "close to chance", marks=pytest.mark.slow),
     ],
 )
 def test_the_verdict_names_the_agreement(cast: Cast, patterns: list[str], tone: str, name: str) -> None:

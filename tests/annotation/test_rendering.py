@@ -248,7 +248,12 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("name", BOMBS)
+LONG_FUSES = {"triple emphasis", "mixed emphasis", "many items", "headings", "images"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG_FUSES)) for name in BOMBS]
+)
 def test_a_bomb_is_defused_within_two_seconds(name):
     started = time.process_time()
     html = render_markdown(BOMBS[name])

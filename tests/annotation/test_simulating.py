@@ -93,6 +93,7 @@ def test_it_asks_for_more_work_when_the_queue_is_dry() -> None:
     assert (found.judgments, found.exhausted) == (5, True)
 
 
+@pytest.mark.slow
 def test_they_prefer_the_better_answer_and_are_dated_over_the_last_days() -> None:
     project = factories.project(overlap=10)
     good_and_bad = [

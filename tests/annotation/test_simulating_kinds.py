@@ -34,11 +34,11 @@ def project_of(kind: str, responses: int, items: int = 12, **fields: object) -> 
 @pytest.mark.parametrize(
     ("kind", "responses", "fields"),
     [
-        ("ranking", 4, {}),
+        pytest.param("ranking", 4, {}, marks=pytest.mark.slow),
         ("ranking", 3, {"ties": False}),
-        ("rating", 3, {"rating_points": 7}),
+        pytest.param("rating", 3, {"rating_points": 7}, marks=pytest.mark.slow),
         ("rating", 1, {}),
-        ("pairwise", 2, {"strength_scale": True}),
+        pytest.param("pairwise", 2, {"strength_scale": True}, marks=pytest.mark.slow),
         ("pairwise", 2, {"ties": False, "both_bad": False}),
     ],
 )

@@ -25,6 +25,7 @@ for path in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 def test_what_a_worker_imports_leaves_torch_alone(tmp_path: Path):
     """A parent that has loaded torch and then forks hangs its child."""
     code = (

@@ -111,6 +111,7 @@ def test_production_refuses_to_start_without_a_secret(tmp_path: Path):
     assert python(tmp_path, SHOW, **production, **key, **hosts).stdout == "started\n"
 
 
+@pytest.mark.slow
 def test_the_deployment_check_has_nothing_to_say(tmp_path: Path):
     code = (
         "from django.core.management import execute_from_command_line as run;"

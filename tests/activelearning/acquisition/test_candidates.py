@@ -84,6 +84,7 @@ def test_subsample_does_not_depend_on_the_order_of_responses() -> None:
     assert set(unordered(both[0])) == set(unordered(both[1]))
 
 
+@pytest.mark.slow
 def test_a_million_pairs_come_in_bounded_chunks_and_complete() -> None:
     prompts = np.repeat(np.char.add("p", np.arange(24_000).astype(str)), 10)
     names = np.char.add("r", np.arange(240_000).astype(str))
