@@ -12,7 +12,6 @@ from annotation.templatetags import modules
 from tests.config.live import ROOT
 
 JUDGE = ROOT / "static" / "laurel" / "judge"
-ENTRIES = ["laurel/judge/main.js", "laurel/judge/practise.js", "laurel/judge/practised.js"]
 
 
 def tag(entry: str) -> str:
@@ -50,10 +49,12 @@ def test_the_links_come_before_the_script():
 
 
 def test_each_module_of_the_judging_page_belongs_to_a_page():
-    """One that no page imports is dead; one that is imported and not found would be fetched late."""
-    found = {name for entry in ENTRIES for name in (entry, *modules.imported(entry))}
-    plain = {"early.js", "preferences.js", "diff_worker.js"}
-    assert found == {f"laurel/judge/{path.name}" for path in JUDGE.glob("*.js") if path.name not in plain}
+    """One that no page names or imports is dead; one that is imported and not found would be fetched late."""
+    pages = "".join(path.read_text() for path in (ROOT / "templates").rglob("*.html"))
+    named = set(re.findall(r"""["'](laurel/judge/\w+\.js)["']""", pages))
+    found = {name for name in named.union(*map(modules.imported, named)) if name.startswith("laurel/judge/")}
+    assert {"laurel/judge/main.js", "laurel/judge/practise.js"} < named
+    assert found == {f"laurel/judge/{path.name}" for path in JUDGE.glob("*.js")}
 
 
 @pytest.mark.slow
