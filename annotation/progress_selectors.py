@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from django.core.cache import cache
+from django.db import connection
 from django.db.models import Count, DurationField, ExpressionWrapper, F, Q, Sum, Value
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -25,6 +26,7 @@ from annotation.models.quality import GoldAnswer
 from annotation.models.work import Answer, Assignment, Item, Judgment
 
 TOTALS_SECONDS = 30
+PACE_SECONDS = 30
 ACCURACY_SECONDS = 3600
 FEWEST_GOLD = 10  # with fewer, a change in the share would tell which item was known
 FEWEST_FOR_PACE = 3
@@ -37,6 +39,12 @@ class Totals:
     done: int = 0
     total: int = 0
     open_slots: int = 0
+
+
+@dataclass(frozen=True)
+class _Pace:
+    median_seconds: float
+    per_hour: int
 
 
 @dataclass(frozen=True)
@@ -88,20 +96,18 @@ def midnight() -> datetime:
 def progress(project: Project, annotator: User, *, fresh: bool = False) -> Progress:
     """`fresh`: the project's totals are counted now, not taken from the last half minute."""
     today = midnight()
-    mine = Assignment.objects.filter(
-        annotator=annotator, project=project, state=Assignment.State.DONE
-    ).aggregate(all=Count("pk"), today=Count("pk", filter=Q(finished_at__gte=today)))
+    mine, mine_today = _answered(project, annotator, today)
     totals = totals_of([project.pk], fresh=fresh)[project.pk]
-    median, per_hour = _pace(project, annotator, today) if mine["today"] >= FEWEST_FOR_PACE else (None, None)
+    pace = _pace(project, annotator, today) if mine_today >= FEWEST_FOR_PACE else None
     return Progress(
-        mine=mine["all"],
-        mine_today=mine["today"],
+        mine=mine,
+        mine_today=mine_today,
         done=totals.done,
         total=totals.total,
         open_slots=totals.open_slots,
         goal=project.daily_goal or None,
-        median_seconds=median,
-        per_hour=per_hour,
+        median_seconds=pace.median_seconds if pace else None,
+        per_hour=pace.per_hour if pace else None,
         accuracy=accuracy(project, annotator) if project.show_accuracy else None,
     )
 
@@ -138,25 +144,43 @@ def accuracy(project: Project, annotator: User) -> Accuracy | None:
     return found if found.answered >= FEWEST_GOLD else None
 
 
+_ANSWERED = """
+    SELECT count(*), count(*) FILTER (WHERE finished_at >= %s) FROM annotation_assignment
+    WHERE annotator_id = %s AND project_id = %s AND state = 'done'
+"""
+
+
+def _answered(project: Project, annotator: User, since: datetime) -> tuple[int, int]:
+    """How many items one person has answered, and how many of them since then."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ANSWERED, [since, annotator.pk, project.pk])
+        answered: tuple[int, int] = cursor.fetchone()
+    return answered
+
+
 def _totals_key(project_id: int) -> str:
     return f"laurel/totals/{project_id}"
 
 
-def _pace(project: Project, annotator: User, since: datetime) -> tuple[float | None, int | None]:
-    """Median seconds per item and answers per hour, of first answers given since then."""
-    seconds = list(
-        Judgment.objects.filter(
-            annotator=annotator,
-            judged_at__gte=since,
-            assignment__project=project,
-            supersedes__isnull=True,
-            seconds__gt=0,
-        ).values_list("seconds", flat=True)
-    )
+def _pace(project: Project, annotator: User, since: datetime) -> _Pace | None:
+    """Of first answers given since then; known from the last half minute, for it changes slowly."""
+    key = f"laurel/pace/{project.pk}/{annotator.pk}/{since.date()}"
+    known: _Pace | None = cache.get(key)
+    if known is not None:
+        return known
+    seconds = Judgment.objects.filter(
+        annotator=annotator,
+        judged_at__gte=since,
+        assignment__project=project,
+        supersedes__isnull=True,
+        seconds__gt=0,
+    ).values_list("seconds", flat=True)
     measured = [each for each in seconds if each is not None]
     if len(measured) < FEWEST_FOR_PACE:
-        return None, None
-    return statistics.median(measured), round(len(measured) * 3600 / sum(measured))
+        return None
+    pace = _Pace(statistics.median(measured), round(len(measured) * 3600 / sum(measured)))
+    cache.set(key, pace, PACE_SECONDS)
+    return pace
 
 
 def _accuracy(project: Project, annotator: User, *, before: datetime) -> Accuracy:

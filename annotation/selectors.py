@@ -46,11 +46,27 @@ def project_for(user: User, slug: str, *, roles: Iterable[Role]) -> Project:
         project = Project.objects.filter(slug=slug).first()
         held = (project, Role.MANAGER) if project else None
     else:
-        found = Membership.objects.select_related("project").filter(user=user, project__slug=slug).first()
-        held = (found.project, Role(found.role)) if found else None
+        held = _joined(user, slug)
     if held is None or held[1] not in set(roles):
         raise Http404("No such project.")
     return held[0]
+
+
+# Asked at the top of every page, and between all items: as it stands here it costs a third of the same
+# written with querysets.
+_JOINED = """
+    SELECT p.*, m.role AS role,
+        (SELECT max(g.version) FROM annotation_guideline g WHERE g.project_id = p.id) AS guideline_version
+    FROM accounts_membership m JOIN annotation_project p ON p.id = m.project_id
+    WHERE m.user_id = %s AND p.slug = %s
+"""
+
+
+def _joined(user: User, slug: str) -> tuple[Project, Role] | None:
+    """The project, which knows the version of its guidelines already, and the member's role in it."""
+    for project in Project.objects.raw(_JOINED, [user.pk, slug]):
+        return project, Role(project.role)  # type: ignore[attr-defined]  # a column of the statement
+    return None
 
 
 def memberships(user: User) -> list[tuple[Project, Role]]:
@@ -63,11 +79,6 @@ def memberships(user: User) -> list[tuple[Project, Role]]:
 
 def latest_guidelines(project: Project) -> Guideline | None:
     return project.guidelines.order_by("-version").first()
-
-
-def latest_version(project: Project) -> int | None:
-    """Of the guidelines; without their text, which may be long."""
-    return project.guidelines.order_by("-version").values_list("version", flat=True).first()
 
 
 def open_to(project: Project, annotator: User) -> QuerySet[Item]:
@@ -137,6 +148,15 @@ def own_assignment(user: User, project: Project, assignment_id: int) -> Assignme
         raise Http404("No such assignment.")
     assignment.project = project
     return assignment
+
+
+def own_display_order(user: User, project: Project, assignment_id: int) -> list[int]:
+    """In which order the user's own assignment shows its responses, which never changes; or Http404."""
+    own = Assignment.objects.filter(pk=assignment_id, annotator=user, project=project)
+    order: list[int] | None = own.values_list("display_order", flat=True).first()
+    if order is None:
+        raise Http404("No such assignment.")
+    return order
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,7 @@ class Sheet:
     reasons: tuple[Reason, ...]
     comment: str
     spans: str  # JSON
+    blank: bool  # nothing is entered yet
 
     @property
     def several(self) -> bool:
@@ -132,6 +133,11 @@ class Sheet:
     def explained(self) -> bool:
         """Whether a reason, a comment or a marked place is entered."""
         return bool(self.comment or self.spans != "[]" or any(reason.checked for reason in self.reasons))
+
+    @property
+    def controls(self) -> str:
+        """What its controls depend on: blank sheets with the same have the same, but for rankings."""
+        return repr((self.kind, self.question, self.ties, self.points, len(self.responses), self.criteria))
 
     @property
     def layout(self) -> str:
@@ -168,6 +174,7 @@ def build(
         reasons=tuple(Reason(text, text in entered.reasons) for text in offered),
         comment=entered.comment,
         spans=json.dumps(list(entered.spans)),
+        blank=entered == Entered(),
     )
 
 

@@ -21,6 +21,7 @@ from typing import Any
 DATABASE = "laurel"
 USER = "postgres"
 PORT = "5432"
+OF_DJANGO = ("server_side_binding", "prepare_threshold")  # options of its driver, unknown to libpq
 SOCKET_PATH_BYTES = 100  # the kernel allows 107
 
 _in_use: dict[Path, int] = {}  # data folder -> descriptor that holds the shared lock of this process
@@ -64,7 +65,7 @@ def conninfo(database: dict[str, Any]) -> str:
         "password": database["PASSWORD"],
         "host": database["HOST"],
         "port": database["PORT"],
-        **database["OPTIONS"],
+        **{key: value for key, value in database["OPTIONS"].items() if key not in OF_DJANGO},
     }
     quoted = {
         key: str(value).replace("\\", "\\\\").replace("'", "\\'") for key, value in words.items() if value

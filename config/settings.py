@@ -126,6 +126,9 @@ _TIMEOUTS = {
     "worker": "-c lock_timeout=60s",
     "command": "-c lock_timeout=60s",
 }
+# Pages ask the same few questions all day: half of what they cost was planning them anew. What workers and
+# commands ask is large and seldom, and better planned for its own values.
+_PREPARED = LAUREL_PROCESS == "web" and environment.boolean("LAUREL_PREPARED_STATEMENTS", default=True)
 _given = environment.database("DATABASE_URL")
 LAUREL_EMBEDDED = _given is None
 _database = _given or embedded.connection_settings(LAUREL_DATA_DIR)
@@ -136,9 +139,11 @@ DATABASES: dict[str, dict[str, Any]] = {
         "OPTIONS": {
             "connect_timeout": "10",
             "options": _TIMEOUTS[LAUREL_PROCESS],
+            "server_side_binding": True,
+            "prepare_threshold": 5 if _PREPARED else None,
             **_database["OPTIONS"],
         },
-        "CONN_MAX_AGE": 60,
+        "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         "TEST": {"NAME": "test_laurel"},
     },

@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.functional import cached_property
 
 from annotation.answering.answer import Question
 
@@ -95,6 +96,11 @@ class Project(models.Model):
             strength=self.strength_scale,
             points=self.rating_points,
         )
+
+    @cached_property
+    def guideline_version(self) -> int | None:
+        """The latest version of the guidelines; asked for once, without their text, which may be long."""
+        return self.guidelines.order_by("-version").values_list("version", flat=True).first()
 
     @property
     def main_criterion(self) -> str:

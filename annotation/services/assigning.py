@@ -7,6 +7,7 @@ assignments, items by primary key.
 
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,6 +37,13 @@ _ASSIGN = """
     RETURNING *
 """
 
+_HELD = """
+    SELECT s.*, EXISTS (SELECT 1 FROM annotation_draft d WHERE d.assignment_id = s.id) AS has_draft
+    FROM annotation_assignment s
+    WHERE s.annotator_id = %s AND (s.project_id = %s AND s.state = 'open' OR s.id = %s)
+    FOR UPDATE OF s
+"""
+
 _REPEATABLE = """
     SELECT s.item_id, s.display_order FROM annotation_assignment s JOIN annotation_item i ON i.id = s.item_id
     WHERE s.annotator_id = %s AND s.project_id = %s AND s.state = 'done' AND NOT s.repeat AND NOT i.is_gold
@@ -63,13 +71,26 @@ def hand_out(
     project, and one that wants a qualification first, simply has no new work.
     """
     rng = rng or random.SystemRandom()
-    work = _hand_out(project, annotator, rng, ahead)
+    with transaction.atomic():
+        one_step_at_a_time(annotator)
+        work = _hand_out(project, annotator, held(project, annotator), rng, ahead)
     if work.current is not None or project.state != Project.State.RUNNING:
         return work
     # A lease may have run out unnoticed, or the last rows were passed over because others held them.
     if expire_leases(project=project) or slots.open_to(project, annotator.pk):
-        work = _hand_out(project, annotator, rng, ahead, patient=True)
+        with transaction.atomic():
+            one_step_at_a_time(annotator)
+            work = _hand_out(project, annotator, held(project, annotator), rng, ahead, patient=True)
     return work
+
+
+def go_on(*, project: Project, annotator: User, held: Sequence[Assignment]) -> Work | None:
+    """`hand_out` inside the transaction of an answer: `held` are what else they hold, locked.
+
+    None when no work was found at once: then it takes a `hand_out` of its own, which may have to wait.
+    """
+    work = _hand_out(project, annotator, held, random.SystemRandom(), ahead=True)
+    return work if work.current is not None else None
 
 
 def claim(*, project: Project, annotator: User, rng: random.Random | None = None) -> Assignment | None:
@@ -142,34 +163,37 @@ def in_turn(name: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 
 
-@transaction.atomic
+def held(project: Project, annotator: User, also: int | None = None) -> list[Assignment]:
+    """What this person holds, the latest shown first, then what waits; all locked against expiry.
+
+    With their assignment `also`, whatever its state, at the end. Each has a `has_draft`.
+    """
+    found = list(Assignment.objects.raw(_HELD, [annotator.pk, project.pk, also]))
+    for one in found:
+        if one.project_id == project.pk:
+            one.project = project
+    return sorted(found, key=lambda one: (one.pk == also, one.shown_at is None, -one.pk))
+
+
 def _hand_out(
-    project: Project, annotator: User, rng: random.Random, ahead: bool, *, patient: bool = False
+    project: Project,
+    annotator: User,
+    held: Sequence[Assignment],
+    rng: random.Random,
+    ahead: bool,
+    *,
+    patient: bool = False,
 ) -> Work:
-    one_step_at_a_time(annotator)
-    held = _open_assignments(project, annotator)
     may_claim = project.state == Project.State.RUNNING and may_work(project, annotator)
-    current = held.pop(0) if held else None
+    current = held[0] if held else None
     if current is None and may_claim:
         current = _claim(project, annotator, rng, patient=patient, take_over=True)
     if current is not None:
         _show(current, project)
-    waiting = next((one for one in held if one.shown_at is None), None)
+    waiting = next((one for one in held[1:] if one.shown_at is None), None)
     if ahead and waiting is None and may_claim and current is not None:
         waiting = _claim(project, annotator, rng)
     return Work(current, waiting if ahead else None)
-
-
-def _open_assignments(project: Project, annotator: User) -> list[Assignment]:
-    """What this person already holds, the latest shown first, then what waits. Locked against expiry."""
-    found = list(
-        Assignment.objects.select_for_update().filter(
-            project=project, annotator=annotator, state=Assignment.State.OPEN
-        )
-    )
-    for one in found:
-        one.project = project
-    return sorted(found, key=lambda one: (one.shown_at is None, -one.pk))
 
 
 def _show(assignment: Assignment, project: Project) -> None:

@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
@@ -37,6 +36,7 @@ class Conflict(Exception):
 class Submission:
     judgment: Judgment
     created: bool  # False: the same answer had already arrived
+    work: assigning.Work | None = None  # what comes next, where it was asked for and there at once
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,15 @@ def submit(
     idempotency_key: str,
     source: str = Judgment.Source.BROWSER,
     judged_at: datetime | None = None,
-    project: Project | None = None,
+    go_on_in: Project | None = None,
 ) -> Submission:
     """Store one answer per criterion, in canonical terms, exactly once.
 
     The same answer sent again (retry, double click, Back) returns the stored judgment. An answer whose
     lease ran out is accepted if a slot is open, else kept as surplus. `replaces` is the judgment that the
     annotator saw when they changed their mind: the new one supersedes it, if it still stands. `judged_at`
-    dates a simulated answer; by default it is now. `project` is the assignment's, where it is loaded already.
+    dates a simulated answer; by default it is now. `go_on_in` is the assignment's project, for somebody who
+    goes on with it: their next work comes back, too, out of the same transaction.
     Raises `Conflict` when the key or the item already carries a different answer, `InvalidAnswer` when a
     value is not acceptable.
     """
@@ -81,30 +82,27 @@ def submit(
     try:
         with transaction.atomic():
             assigning.one_step_at_a_time(annotator)
-            assignment = Assignment.objects.select_for_update().get(pk=assignment_id, annotator=annotator)
-            if project is not None and project.pk == assignment.project_id:
-                assignment.project = project
-            earlier = _earlier(assignment, idempotency_key)
+            assignment, others = _held(assignment_id, annotator, go_on_in)
+            earlier = _earlier(assignment)
             body = _checked(assignment, earlier, answers, reasons, comment, spans)
             digest = body.digest(assignment_id)
             stored = _already_stored(assignment, earlier, idempotency_key, digest, replaces)
-            if stored is not None:
-                return Submission(stored, created=False)
-            for standing in earlier:
-                if standing.live:
-                    standing.live = False
-                    standing.save(update_fields=["live"])
-            _finish(assignment)
-            judgment = Judgment(
-                idempotency_key=idempotency_key,
-                body_hash=digest,
-                source=source,
-                supersedes=earlier[-1] if earlier else None,
-                seconds=_credible(assignment, seconds, source),
-                judged_at=judged_at or timezone.now(),
-            )
-            _store(judgment, assignment, body, guideline_version)
-            return Submission(judgment, created=True)
+            if stored is None:
+                _supersede(earlier)
+                _finish(assignment)
+                judgment = Judgment(
+                    idempotency_key=idempotency_key,
+                    body_hash=digest,
+                    source=source,
+                    supersedes=earlier[-1] if earlier else None,
+                    seconds=_credible(assignment, seconds, source),
+                    judged_at=judged_at or timezone.now(),
+                )
+                _store(judgment, assignment, body, guideline_version)
+            work = None
+            if go_on_in is not None and assignment.state == Assignment.State.DONE:
+                work = assigning.go_on(project=go_on_in, annotator=annotator, held=others)
+            return Submission(stored or judgment, created=stored is None, work=work)
     except IntegrityError as error:
         stored = Judgment.objects.filter(idempotency_key=idempotency_key).first()
         if stored is None:
@@ -152,6 +150,25 @@ def given(answer: Answer) -> Given:
     )
 
 
+def _held(
+    assignment_id: int, annotator: User, project: Project | None
+) -> tuple[Assignment, list[Assignment]]:
+    """The assignment and, in a project that is gone on in, what else they hold; locked."""
+    if project is None:
+        return Assignment.objects.select_for_update().get(pk=assignment_id, annotator=annotator), []
+    held = assigning.held(project, annotator, also=assignment_id)
+    if not held or held[-1].pk != assignment_id or held[-1].project_id != project.pk:
+        raise Assignment.DoesNotExist
+    return held[-1], held[:-1]
+
+
+def _supersede(earlier: Sequence[Judgment]) -> None:
+    for standing in earlier:
+        if standing.live:
+            standing.live = False
+            standing.save(update_fields=["live"])
+
+
 def _check_key(key: str) -> None:
     if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
         raise InvalidAnswer(f"A submission key has 1 to {LONGEST_KEY} printable characters.")
@@ -191,9 +208,11 @@ def _reasons_of(judgment: Judgment, assignment: Assignment) -> list[str]:
     return [*judgment.reasons, *(span["reason"] for span in judgment.spans)]
 
 
-def _earlier(assignment: Assignment, key: str) -> list[Judgment]:
-    """The judgments of this assignment, oldest first, and the one that carries the key, wherever it is."""
-    return list(Judgment.objects.filter(Q(assignment=assignment) | Q(idempotency_key=key)).order_by("pk"))
+def _earlier(assignment: Assignment) -> list[Judgment]:
+    """The judgments of this assignment, oldest first: an open one has none, for an answer ends it."""
+    if assignment.state == Assignment.State.OPEN:
+        return []
+    return list(assignment.judgments.order_by("pk"))
 
 
 def _already_stored(
@@ -201,7 +220,7 @@ def _already_stored(
 ) -> Judgment | None:
     for judgment in earlier:
         if judgment.idempotency_key == key:
-            if judgment.body_hash == digest and judgment.annotator_id == assignment.annotator_id:
+            if judgment.body_hash == digest:
                 return judgment
             raise Conflict("This answer was already sent, with other content.", judgment)
     if not earlier or assignment.state != Assignment.State.DONE:
@@ -222,7 +241,8 @@ def _finish(assignment: Assignment) -> None:
     assignment.shown_at = assignment.shown_at or timezone.now()
     assignment.finished_at = timezone.now()
     assignment.save(update_fields=["state", "surplus", "shown_at", "finished_at"])
-    Draft.objects.filter(assignment=assignment).delete()
+    if getattr(assignment, "has_draft", True):  # as `assigning.held` knows it; otherwise there may be one
+        Draft.objects.filter(assignment=assignment).delete()
 
 
 def _credible(assignment: Assignment, seconds: float | None, source: str) -> float | None:
@@ -263,7 +283,8 @@ def _guideline_seen(project: Project, version: int | None) -> int | None:
     if version is not None:
         with contextlib.suppress(Guideline.DoesNotExist):
             return _guideline(project.pk, version)
-    return project.guidelines.order_by("-version").values_list("pk", flat=True).first()
+    version = project.guideline_version
+    return _guideline(project.pk, version) if version is not None else None
 
 
 @lru_cache(maxsize=1_000)

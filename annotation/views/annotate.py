@@ -98,15 +98,15 @@ def _enter(request: HttpRequest, slug: str) -> tuple[Project, User]:
 
 
 def _answer(request: HttpRequest, project: Project, user: User) -> HttpResponse:
-    assignment = _posted_assignment(request, project, user)
-    order = assignment.display_order
+    assignment_id = _number(request, "assignment") or 0
+    order = selectors.own_display_order(user, project, assignment_id)
     entered = answer_form.read(request.POST, project.question, len(order))
     problem = _incomplete(project, entered)
     if problem:
-        return _refuse(request, project, user, assignment, entered, problem)
+        return _refuse(request, project, user, entered, problem)
     try:
-        judging.submit(
-            assignment_id=assignment.pk,
+        submission = judging.submit(
+            assignment_id=assignment_id,
             annotator=user,
             answers=[to_canonical(answer, order) for answer in entered.answers.values()],
             reasons=entered.reasons,
@@ -116,14 +116,14 @@ def _answer(request: HttpRequest, project: Project, user: User) -> HttpResponse:
             guideline_version=_number(request, "guideline"),
             replaces=_number(request, "replaces"),
             idempotency_key=_text(request, "key") or uuid.uuid4().hex,
-            project=project,
+            go_on_in=project,
         )
     except InvalidAnswer as error:
-        return _refuse(request, project, user, assignment, entered, str(error))
+        return _refuse(request, project, user, entered, str(error))
     except judging.Conflict as conflict:
         return _show(request, project, user, problem=_stands(conflict, project, user), status=409)
     words = in_words(entered.answers, project.criterion_names)
-    return _go_on(request, project, user, saved=_("Saved: %s") % words)
+    return _go_on(request, project, user, saved=_("Saved: %s") % words, work=submission.work)
 
 
 def _incomplete(project: Project, entered: answer_form.Entered) -> str:
@@ -162,14 +162,10 @@ def _stands(conflict: judging.Conflict, project: Project, user: User) -> str:
 
 
 def _refuse(
-    request: HttpRequest,
-    project: Project,
-    user: User,
-    assignment: Assignment,
-    entered: answer_form.Entered,
-    problem: str,
+    request: HttpRequest, project: Project, user: User, entered: answer_form.Entered, problem: str
 ) -> HttpResponse:
     """The same item again with everything that was entered."""
+    assignment = _posted_assignment(request, project, user)
     return _show(request, project, user, shown=assignment, entered=entered, problem=problem, status=422)
 
 
@@ -180,12 +176,14 @@ def _too_long(
     return _show(request, project, user, shown=assignment, problem=problem, status=422)
 
 
-def _go_on(request: HttpRequest, project: Project, user: User, *, saved: str) -> HttpResponse:
+def _go_on(
+    request: HttpRequest, project: Project, user: User, *, saved: str, work: assigning.Work | None = None
+) -> HttpResponse:
     """The next item at once to the page's script; a redirect to a browser without it."""
     if not _is_fetch(request):
         messages.info(request, saved)
         return redirect("annotation:judge", slug=project.slug)
-    return _show(request, project, user, saved=saved, painted=_painted(request))
+    return _show(request, project, user, saved=saved, painted=_painted(request), work=work)
 
 
 def _show(
@@ -193,6 +191,7 @@ def _show(
     project: Project,
     user: User,
     *,
+    work: assigning.Work | None = None,
     shown: Assignment | None = None,
     entered: answer_form.Entered | None = None,
     saved: str = "",
@@ -200,9 +199,17 @@ def _show(
     painted: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    work = assigning.hand_out(project=project, annotator=user)
+    work = work or assigning.hand_out(project=project, annotator=user)
     context = page_context(
-        project, user, work, shown=shown, entered=entered, saved=saved, problem=problem, painted=painted
+        project,
+        user,
+        work,
+        shown=shown,
+        entered=entered,
+        saved=saved,
+        problem=problem,
+        painted=painted,
+        guideline_seen=_number(request, "guideline"),
     )
     if context["ahead_only"]:
         template = "judge_ahead"

@@ -61,11 +61,13 @@ def page_context(
     saved: str = "",
     problem: str = "",
     painted: str = "",
+    guideline_seen: int | None = None,
 ) -> dict[str, Any]:
     """The whole of the judging page. `shown` is on the screen instead of the work in hand, which then waits.
 
     `entered` is what could not be stored. `painted` is the assignment the browser shows already: when that is
-    the current one, only what has changed is asked for (`ahead_only`).
+    the current one, only what has changed is asked for (`ahead_only`), and the tools beside the status only
+    if there are newer guidelines than the page has (`guideline_seen`).
     """
     current, ahead = work.current, work.ahead
     if shown is not None and (current is None or shown.pk != current.pk):
@@ -78,10 +80,11 @@ def page_context(
         "project": project,
         "tab": "judge",
         "progress": progress,
-        "guideline_version": selectors.latest_version(project),
+        "guideline_version": project.guideline_version,
         "saved": saved,
         "problem": problem,
         "ahead_only": ahead_only,
+        "with_tools": not ahead_only or guideline_seen != project.guideline_version,
         "skip_reasons": [(reason, _(reason)) for reason in SKIP_REASONS],
         "current_id": current.pk if current else None,
         **_items(project, None if ahead_only else current, ahead, entered),

@@ -251,15 +251,13 @@ function swap(selector, fresh) {
   window.htmx?.process(fresh);
 }
 
-// A menu that is open, or a button in focus, stays as it is.
+// The tools come along only when they have changed; a menu that is open, or a button in focus, stays as it is.
 function swapStatus(fresh) {
   const tools = find("#status .status__tools");
   const inUse = tools && (tools.contains(document.activeElement) || tools.querySelector("details[open]"));
-  const undoable = !fresh?.querySelector("#undo button")?.disabled;
-  if (inUse) fresh?.querySelector(".status__tools")?.replaceWith(tools);
-  swap("#status", fresh);
-  const undo = find("#undo button");
-  if (undo) undo.disabled = !undoable;
+  const keep = tools && (inUse || !fresh?.querySelector(".status__tools"));
+  if (keep) swap("#status .status__now", fresh?.querySelector(".status__now"));
+  else swap("#status", fresh);
   showSaving();
 }
 
