@@ -114,6 +114,7 @@ def test_scores_choose_nothing_on_the_test_split(monkeypatch: pytest.MonkeyPatch
     assert audited & measured
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_prompts_that_will_be_measured_once_judged_are_kept_free_too(monkeypatch: pytest.MonkeyPatch) -> None:
     project = scored.candidates(120)

@@ -31,7 +31,8 @@ def most_held(project: Project) -> int:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("ahead", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("ahead", [False, True])
 def test_two_hundred_people_at_once_on_a_thousand_items(ahead: bool) -> None:
     """600 slots at the front are wanted by all; everybody gets work and no item one holder too many."""
     project = factories.project(overlap=3)
@@ -62,7 +63,7 @@ def test_two_hundred_people_at_once_on_a_thousand_items(ahead: bool) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("ahead", [False, True])
+@pytest.mark.parametrize("ahead", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_two_hundred_people_at_once_on_too_few_items(ahead: bool) -> None:
     """120 slots for 200 people: all are taken, and who goes without had nothing open to them."""
     project = factories.project(overlap=3)
@@ -81,6 +82,7 @@ def test_two_hundred_people_at_once_on_too_few_items(ahead: bool) -> None:
     assert slots.wrong_slots(project) == []
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_control_a_claim_without_the_lock_gives_an_item_to_too_many() -> None:
     """The same crowd with look-then-take: were this to hold too, the tests above would prove nothing."""

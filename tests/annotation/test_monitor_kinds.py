@@ -100,6 +100,7 @@ def test_a_monitor_of_rankings_speaks_of_pairs_and_places(cast: Cast) -> None:
     assert {one["units"] for one in table(cast, "agreement")} == {"180"}
 
 
+@pytest.mark.slow
 def test_a_monitor_of_ratings_speaks_of_points(cast: Cast) -> None:
     project = of_kind(cast, "rating")
     crowd(project, responses=3)

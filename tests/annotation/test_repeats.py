@@ -43,6 +43,7 @@ def busy(rate: float, items: int = 120) -> tuple[Project, User, list[Assignment]
     return project, person, work(project, person, items)
 
 
+@pytest.mark.slow
 def test_repeats_come_at_the_rate_after_twenty_others_in_the_opposite_order() -> None:
     project, person, done = busy(0.3)
     repeats = [(place, one) for place, one in enumerate(done) if one.repeat]

@@ -59,6 +59,7 @@ def test_children_with_a_session_of_their_own_are_ended_too(tmp_path: Path):
     assert list(leftovers(tmp_path)) == []
 
 
+@pytest.mark.slow
 def test_a_killed_process_starts_again_without_its_old_children(tmp_path: Path):
     nested = f"{sys.executable} -c \"import subprocess as s; s.run(['setsid', 'sleep', '301'])\""
     process = supervise(tmp_path, f"trainer: exec {nested}\n")

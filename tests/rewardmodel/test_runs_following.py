@@ -191,6 +191,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 def test_a_child_dies_with_its_worker_and_not_with_the_thread_that_started_it(tmp_path):
     with subprocess.Popen(
         [sys.executable, "-c", STARTER, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True

@@ -177,6 +177,7 @@ def test_error_quota_goes_where_the_model_is_wrong() -> None:
     assert "similar judged pairs" in selection.pairs[0].explanation
 
 
+@pytest.mark.slow
 def test_audit_is_uniform_and_its_propensity_true() -> None:
     responses = pool(prompts=5, responses=4)
     candidates = every_pair(responses)

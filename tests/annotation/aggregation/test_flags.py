@@ -123,6 +123,7 @@ def test_impossible_counts_are_refused() -> None:
         flags.chance_below(1.0, 1, 2)
 
 
+@pytest.mark.slow
 def test_recovery_careless_annotators_are_found_and_careful_ones_left_alone() -> None:
     """60 projects of 12 simulated annotators with 105 work and 15 gold answers each."""
     people: Counter[str] = Counter()
