@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from django.db import connection
-from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from accounts.models import User
+from accounts.models import Role, User
+from annotation import blind_selectors
 from annotation.answer_words import one_in_words
 from annotation.answering.answer import Answer as Given
 from annotation.answering.credit import RIGHT
-from annotation.models.learning import PracticeAnswer
 from annotation.models.project import Project
 from annotation.models.quality import GoldAnswer
-from annotation.models.work import Assignment, Item, Judgment
+from annotation.models.work import Item
 
 State = Literal["used", "retired", "all"]
 STATES: Final[tuple[State, ...]] = ("used", "retired", "all")
@@ -74,7 +73,7 @@ def _counted(project: Project, key: str, credits: str) -> dict[int, Checks]:
 
 @dataclass(frozen=True)
 class GoldRow:
-    """One gold item in a list. answers: (criterion, in words). hidden: the viewer may still be asked."""
+    """One gold item in a list. answers: (criterion, in words). hidden: the viewer may still answer it."""
 
     item: Item
     checks: Checks
@@ -105,8 +104,8 @@ def gold_ids(project: Project, state: State) -> list[int]:
     return sorted(found.values_list("pk", flat=True), key=lambda pk: (-wrong(pk), -pk))
 
 
-def gold_rows(project: Project, ids: Sequence[int], viewer: User, *, blind: bool) -> list[GoldRow]:
-    """A page of the list, in the order of `ids`. `blind`: what may still come to the viewer stays hidden."""
+def gold_rows(project: Project, ids: Sequence[int], viewer: User, role: Role | None) -> list[GoldRow]:
+    """A page of the list, in the order of `ids`."""
     items = {
         item.pk: item
         for item in Item.objects.filter(project=project, pk__in=ids)
@@ -114,7 +113,7 @@ def gold_rows(project: Project, ids: Sequence[int], viewer: User, *, blind: bool
         .prefetch_related("gold_answers")
     }
     checks = checks_by_item(project)
-    hidden = new_to(viewer, project, [item.response_set for item in items.values()]) if blind else set()
+    hidden = blind_selectors.hidden_items(viewer, role, project, list(items))
     order = {name: place for place, name in enumerate(project.criterion_names)}
     rows = []
     for pk in ids:
@@ -127,7 +126,7 @@ def gold_rows(project: Project, ids: Sequence[int], viewer: User, *, blind: bool
                 checks=checks.get(pk, Checks()),
                 answers=tuple((one.criterion, one_in_words(expert(one))) for one in answers),
                 gold=tuple(answers),
-                hidden=items[pk].response_set in hidden and items[pk].retired_at is None,
+                hidden=pk in hidden,
             )
         )
     return rows
@@ -161,26 +160,3 @@ def expert(gold: GoldAnswer) -> Given:
         ranks=None if gold.ranks is None else tuple(gold.ranks),
         ratings=None if gold.ratings is None else tuple(gold.ratings),
     )
-
-
-def new_to(person: User, project: Project, response_sets: Sequence[str]) -> set[str]:
-    """Which of these sets of responses could still be given to this person: as `slots` decides it of a claim.
-
-    Nobody is asked about responses they have held, judged or practised on, as work or as gold; a hold that
-    expired is forgotten, one that is open is still before them.
-    """
-    twins = Item.objects.filter(project=project, response_set__in=response_sets)
-    met = {
-        *_sets(
-            Assignment.objects.filter(item__in=twins, annotator=person).exclude(
-                state__in=(Assignment.State.EXPIRED, Assignment.State.OPEN)
-            )
-        ),
-        *_sets(Judgment.objects.filter(item__in=twins, annotator=person, live=True)),
-        *_sets(PracticeAnswer.objects.filter(item__in=twins, annotator=person)),
-    }
-    return set(response_sets) - met
-
-
-def _sets(rows: "QuerySet[Assignment] | QuerySet[Judgment] | QuerySet[PracticeAnswer]") -> list[str]:
-    return list(rows.values_list("item__response_set", flat=True))

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import Role, User
+from annotation import blind_selectors
 from annotation.aggregation.consensus import majority
 from annotation.answer_words import LETTERS, one_in_words
 from annotation.answering.answer import Answer as Given
 from annotation.answering.credit import RIGHT, credit
-from annotation.gold_selectors import expert, expert_answers, new_to
-from annotation.models.project import Project
+from annotation.gold_selectors import expert, expert_answers
 from annotation.models.work import Answer, Item, Judgment
-from annotation.selectors import JUDGES
 
 
 @dataclass(frozen=True)
@@ -89,14 +88,11 @@ def majority_on(item: Item) -> dict[str, Given]:
     return {name: answer for name, answer in found.items() if answer is not None}
 
 
-def is_blind(person: User, role: Role | None, item: Item) -> bool:
-    """Whether this person may still be asked about the item, and so must not see what others said."""
-    project = item.project
-    if not project.blind_review or role not in JUDGES or project.state == Project.State.CLOSED:
-        return False
+def why_blind(person: User, role: Role | None, item: Item) -> blind_selectors.Why | None:
+    """Why this person must not see what others said on the item; None when they may."""
     if item.retired_at is not None:  # it is handed out no more
-        return False
-    return bool(new_to(person, project, [item.response_set]))
+        return None
+    return blind_selectors.hidden(person, role, item.project, [item.response_set]).get(item.response_set)
 
 
 def plain(rows: Iterable[Answer]) -> dict[str, Given]:

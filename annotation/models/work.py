@@ -102,6 +102,11 @@ class Assignment(models.Model):
         FLAGGED = "flagged", "Flagged"
         EXPIRED = "expired", "Expired"
 
+    # Notes of those who must not judge the item any more, nor change what they answered.
+    SAW_VOTES: ClassVar = "saw the votes instead of judging"
+    WROTE_GOLD: ClassVar = "wrote the gold answer"
+    KNOWS_THE_ANSWER: ClassVar = (SAW_VOTES, WROTE_GOLD)
+
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="assignments")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="assignments")  # the item's
     annotator = models.ForeignKey(

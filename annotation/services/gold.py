@@ -64,7 +64,7 @@ def write(
         if item.retired_at is not None:
             restore(item=item, actor=actor)
     if actor is not None and source != GoldAnswer.Source.IMPORTED:
-        reviewing.pass_over(item=item, annotator=actor, note="wrote the gold answer")
+        reviewing.pass_over(item=item, annotator=actor, note=Assignment.WROTE_GOLD)
     return item
 
 

@@ -1,6 +1,7 @@
 """Blind review: an item one may still judge is judged first, or its votes are seen and it never comes.
 
-Whoever has read the votes on an item, or written its gold, cannot judge it any more as if they had not.
+Whoever has read the votes on an item, or written its gold, cannot judge it any more as if they had not, nor
+change what they answered before.
 """
 
 import random
@@ -10,13 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from annotation.gold_selectors import new_to
+from annotation.blind_selectors import new_to
 from annotation.models.project import Project
 from annotation.models.work import Assignment, Item
 from annotation.qualification_selectors import may_work
 from annotation.services import assigning, slots
-
-SAW_VOTES = "saw the votes instead of judging"
 
 
 class CannotClaim(Exception):
@@ -48,7 +47,10 @@ def claim_item(*, item: Item, annotator: User, rng: random.Random | None = None)
 
 @transaction.atomic
 def pass_over(*, item: Item, annotator: User, note: str) -> None:
-    """Never give this person the item any more: it counts as skipped by them. What they answered stands."""
+    """Never give this person the item any more: it counts as skipped by them.
+
+    What they answered stands, and stays as it is. `note` is one of `Assignment.KNOWS_THE_ANSWER`.
+    """
     assigning.one_step_at_a_time(annotator)
     held = Assignment.objects.select_for_update().filter(item=item, annotator=annotator, repeat=False).first()
     if held is None:
@@ -65,17 +67,20 @@ def pass_over(*, item: Item, annotator: User, note: str) -> None:
         )
     elif held.state in (Assignment.State.OPEN, Assignment.State.EXPIRED):
         assigning.release(held, state=Assignment.State.SKIPPED, note=note)
+    elif held.state in (Assignment.State.DONE, Assignment.State.SKIPPED):
+        held.note = note
+        held.save(update_fields=["note"])
 
 
 @transaction.atomic
 def see_votes(*, item: Item, annotator: User) -> None:
-    """Show the votes at the price of never judging the item, nor its twin."""
-    pass_over(item=item, annotator=annotator, note=SAW_VOTES)
+    """Show the votes: this person never judges the item nor its twin, nor changes what they answered."""
+    pass_over(item=item, annotator=annotator, note=Assignment.SAW_VOTES)
     for twin in Item.objects.filter(project_id=item.project_id, response_set=item.response_set).exclude(
         pk=item.pk
     ):
-        if _holds(twin, annotator):
-            pass_over(item=twin, annotator=annotator, note=SAW_VOTES)
+        if Assignment.objects.filter(item=twin, annotator=annotator).exists():
+            pass_over(item=twin, annotator=annotator, note=Assignment.SAW_VOTES)
 
 
 def _holds_twin(item: Item, annotator: User) -> bool:

@@ -43,14 +43,13 @@ def listing(request: HttpRequest, slug: str) -> HttpResponse:
     asked = request.GET.get("show", "")
     state: gold_selectors.State = next((one for one in gold_selectors.STATES if one == asked), "used")
     page = Paginator(gold_selectors.gold_ids(project, state), ROWS_SHOWN).get_page(request.GET.get("page"))
-    blind = project.blind_review and role in selectors.JUDGES
     counts = gold_selectors.counts_by_state(project)
     context = {
         "project": project,
         "tab": "monitor",
         "role": role,
         "page": page,
-        "rows": gold_selectors.gold_rows(project, list(page.object_list), user, blind=blind),
+        "rows": gold_selectors.gold_rows(project, list(page.object_list), user, role),
         "state": state,
         "states": [
             (key, words, counts[key], f"?{urlencode({'show': key})}") for key, words in STATE_WORDS.items()
@@ -78,7 +77,7 @@ def write(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
     if not may:
         raise Http404("Not yours to write.")
     shows = twin is not None or "votes" in request.GET
-    if shows and vote_selectors.is_blind(user, role, item):
+    if shows and vote_selectors.why_blind(user, role, item):
         messages.info(request, _("Judge this item first, or show its votes: then it is yours to make gold."))
         return redirect("annotation:item", slug=slug, item_id=item.pk)
     target = twin or item

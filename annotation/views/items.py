@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Role, User
-from annotation import gold_selectors, item_selectors, selectors, vote_selectors
+from annotation import blind_selectors, gold_selectors, item_selectors, selectors, vote_selectors
 from annotation.answer_words import LETTERS
 from annotation.models.work import Item
 from annotation.services import reviewing
@@ -21,13 +21,13 @@ REVIEWERS = selectors.WATCHERS & selectors.JUDGES
 @login_required
 @require_GET
 def item(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
-    """With blind review, whoever may still be given the item sees it without what others said."""
+    """With blind review, whoever may still judge it or change their answer does not see what others said."""
     user = cast(User, request.user)
     project = selectors.project_for(user, slug, roles=selectors.WATCHERS)
     role = selectors.role_in(user, project)
     found = item_selectors.item_for(project, item_id)
     responses = found.item_responses.select_related("response").order_by("position")
-    blind = vote_selectors.is_blind(user, role, found)
+    blind = vote_selectors.why_blind(user, role, found)
     context = {
         "project": project,
         "tab": "monitor",
@@ -38,6 +38,7 @@ def item(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
         "several": len(project.criteria) > 1,
         "pairwise": project.kind == "pairwise",
         "blind": blind,
+        "own": blind_selectors.own_answer(user, found) if blind == blind_selectors.CHANGE else None,
         "may_write": role in selectors.MANAGERS,
     }
     if not blind:
@@ -63,13 +64,18 @@ def claim(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
 @login_required
 @require_POST
 def see_votes(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
-    """Show the votes; the item will not come to this person any more."""
+    """Show the votes; this person will neither get the item any more nor change what they answered."""
     user = cast(User, request.user)
     project = selectors.project_for(user, slug, roles=REVIEWERS)
     found = item_selectors.item_for(project, item_id)
-    if vote_selectors.is_blind(user, selectors.role_in(user, project), found):
+    blind = vote_selectors.why_blind(user, selectors.role_in(user, project), found)
+    if blind:
         reviewing.see_votes(item=found, annotator=user)
-        messages.info(request, _("Here are the votes. The item will not come to you any more."))
+        said = {
+            blind_selectors.ASKED: _("Here are the votes. The item will not come to you any more."),
+            blind_selectors.CHANGE: _("Here are the votes. What you did stays as it is."),
+        }
+        messages.info(request, said[blind])
     return redirect("annotation:item", slug=slug, item_id=found.pk)
 
 

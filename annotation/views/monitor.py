@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
-from annotation import monitor_selectors, monitoring, progress_selectors, selectors
+from annotation import blind_selectors, monitor_selectors, monitoring, progress_selectors, selectors
 from annotation.views.monitor_tables import TABLES, harmless
 
 ANNOTATORS_SHOWN = 100
@@ -43,6 +43,7 @@ def monitor(request: HttpRequest, slug: str) -> HttpResponse:
         "poll": "?" + urlencode({"sort": sort, "page": page.number, "seen": state}),
         "workers": workers,
         "role": role,
+        "hidden": blind_selectors.hidden_items(user, role, project, [one.id for one in found.disputed]),
         "can_build": role in selectors.BUILDERS,
     }
     return render(request, f"annotation/monitor{'_main' if partial else ''}.html", context)
@@ -65,12 +66,13 @@ def _columns(sort: str) -> dict[str, dict[str, str]]:
 @require_GET
 def download(request: HttpRequest, slug: str, table: str) -> HttpResponse:
     """The data behind a chart or table, as CSV."""
-    project = selectors.project_for(cast(User, request.user), slug, roles=selectors.WATCHERS)
+    user = cast(User, request.user)
+    project = selectors.project_for(user, slug, roles=selectors.WATCHERS)
     if table not in TABLES:
         raise Http404("No such table.")
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{project.slug}-{table}.csv"'
     writer = csv.writer(response)
-    for row in TABLES[table](project):
+    for row in TABLES[table](project, user, selectors.role_in(user, project)):
         writer.writerow([harmless(value) for value in row])
     return response

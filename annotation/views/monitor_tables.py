@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from annotation import annotator_selectors, item_selectors, monitor_selectors
+from accounts.models import Role, User
+from annotation import annotator_selectors, blind_selectors, item_selectors, monitor_selectors
 from annotation.models.project import Project
 from annotation.monitoring import assessed
 from annotation.services.agreeing import agreement_of
@@ -11,7 +12,7 @@ from annotation.services.agreeing import agreement_of
 Rows = Iterable[Iterable[Any]]
 
 
-def annotators(project: Project) -> Rows:
+def annotators(project: Project, *_: object) -> Rows:
     yield (
         "annotator", "origin", "judgments", "gold", "gold_right", "repeats", "consistent", "median_seconds",
         "sided", "chose_left", "expected_left", "ties", "last_at", "flags",
@@ -25,13 +26,13 @@ def annotators(project: Project) -> Rows:
         )  # fmt: skip
 
 
-def volume(project: Project) -> Rows:
+def volume(project: Project, *_: object) -> Rows:
     yield "day", "judgments"
     for row in monitor_selectors.volume_by_day(project):
         yield row.day.isoformat(), row.judgments
 
 
-def choices(project: Project) -> Rows:
+def choices(project: Project, *_: object) -> Rows:
     """What was answered, then where on the screen the best response stood."""
     totals = annotator_selectors.totals(annotator_selectors.annotators(project))
     others = totals.sided - totals.chose_left
@@ -50,7 +51,7 @@ def choices(project: Project) -> Rows:
     yield from (("shown first", totals.chose_left), ("shown later", others))
 
 
-def agreement(project: Project) -> Rows:
+def agreement(project: Project, *_: object) -> Rows:
     yield "criterion", "unit", "coefficient", "value", "low", "high", "units", "reason"
     for one in agreement_of(project=project):
         for unit, report in (("pair", one.report), ("rated response", one.ratings)):
@@ -62,19 +63,24 @@ def agreement(project: Project) -> Rows:
                 yield one.criterion, unit, name, of.value, of.low, of.high, of.units, of.reason or ""
 
 
-def items(project: Project) -> Rows:
-    """Every item with a vote. Of rankings a, tie and b are of the pair that is disputed most."""
+def items(project: Project, reader: User, role: Role | None) -> Rows:
+    """Every item with a vote. Of rankings a, tie and b are of the pair that is disputed most.
+
+    With blind review they are empty where the reader may still judge the item or change their answer.
+    """
     found = item_selectors.votes_by_item(project)
     if project.kind == Project.Kind.RATING:
         yield "item", "prompt", "votes", "spread_points"
         yield from ((row.id, row.prompt, row.votes, round(row.entropy, 4)) for row in found)
         return
+    hidden = blind_selectors.hidden_items(reader, role, project, [row.id for row in found])
     yield "item", "prompt", "votes", "pair", "a", "tie", "b", "entropy_bits"
     for row in found:
-        yield row.id, row.prompt, row.votes, row.pair, row.a, row.tie, row.b, round(row.entropy, 4)
+        split = ("", "", "", "") if row.id in hidden else (row.pair, row.a, row.tie, row.b)
+        yield row.id, row.prompt, row.votes, *split, round(row.entropy, 4)
 
 
-TABLES: dict[str, Callable[[Project], Rows]] = {
+TABLES: dict[str, Callable[[Project, User, Role | None], Rows]] = {
     "annotators": annotators,
     "volume": volume,
     "choices": choices,

@@ -18,6 +18,7 @@ from accounts.models import User
 from annotation import answer_form, progress_selectors, selectors, work_selectors
 from annotation.answer_words import CHOICES, in_words
 from annotation.models.project import Project
+from annotation.models.work import Assignment
 from annotation.qualification_selectors import may_work
 from annotation.services import assigning, judging
 from annotation.views.empty_queue import why_empty
@@ -165,6 +166,8 @@ def _row(own: Own, project: Project, *, works: bool) -> Row:
 def _way_back(own: Own, *, works: bool) -> tuple[str, str]:
     """The link's words, or why there is none. What an item is plays no part in it: a known item whose slots
     never run out may be taken up again exactly as any other may."""
+    if own.assignment.note in Assignment.KNOWS_THE_ANSWER:
+        return "", _("You have seen what others answered.")
     if own.state == "submitted":
         if assigning.may_reopen(own.assignment):
             return _("Change"), ""

@@ -3,7 +3,7 @@
 import pytest
 
 from accounts.models import AuditEntry
-from annotation import annotator_selectors, gold_selectors
+from annotation import annotator_selectors, blind_selectors, gold_selectors
 from annotation.answering.answer import Answer, InvalidAnswer
 from annotation.models.project import Project
 from annotation.models.quality import GoldAnswer
@@ -142,7 +142,7 @@ def test_who_writes_gold_by_hand_is_not_asked_about_it() -> None:
     work = item_of(project, 2)
     write(work, Answer("overall", choice="a"), actor=expert)
     assert assigning.claim(project=project, annotator=expert) is None
-    assert gold_selectors.new_to(expert, project, [work.response_set]) == set()
+    assert blind_selectors.new_to(expert, project, [work.response_set]) == set()
 
 
 def test_an_answer_is_right_from_eight_tenths_of_the_credit_on() -> None:
@@ -220,7 +220,7 @@ def test_who_has_seen_the_votes_never_gets_the_item_nor_its_twin() -> None:
     waiting = factories.assignment(twin, person)
     reviewing.see_votes(item=item, annotator=person)
     assert set(Assignment.objects.filter(annotator=person).values_list("state", "note")) == {
-        ("skipped", reviewing.SAW_VOTES)
+        ("skipped", Assignment.SAW_VOTES)
     }
     assert Assignment.objects.get(pk=waiting.pk).state == "skipped"
     assert assigning.claim(project=project, annotator=person) is None

@@ -70,7 +70,7 @@ def test_every_table_downloads_and_no_cell_is_a_formula(cast: Cast) -> None:
     item = judged(cast.project, "aab")
     mallory = factories.user("mallory", display_name='=HYPERLINK("http://x")')
     factories.judgment(judged(cast.project, "b", start=5), mallory, "a")
-    client = browser(cast.reviewer)
+    client = browser(cast.engineer)
 
     def table(name: str) -> list[dict[str, str]]:
         response = client.get(reverse("annotation:monitor_csv", args=["harbour", name]))
