@@ -73,7 +73,8 @@ def test_a_batch_follows_the_recipe_on_pairs_nobody_judged(monkeypatch: pytest.M
 
 @pytest.mark.django_db
 def test_what_the_members_quarrel_about_is_chosen_for_uncertainty(monkeypatch: pytest.MonkeyPatch) -> None:
-    project = scored.candidates(30)
+    scored.same_ids()
+    project = scored.candidates(30, slug="harbour")
     scored.judge_some(project, 30)
     scored.with_ensemble(project)
     quarrelled = set(project.prompts.order_by("pk").values_list("pk", flat=True)[5:15])

@@ -112,6 +112,7 @@ def careless(project: Project) -> dict[str, User]:
     return users
 
 
+@pytest.mark.slow
 def test_the_careless_are_flagged_with_evidence_and_the_careful_are_not(cast: Cast) -> None:
     careless(cast.project)
     rows = annotator_selectors.annotators(cast.project)
