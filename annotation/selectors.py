@@ -46,7 +46,8 @@ def project_for(user: User, slug: str, *, roles: Iterable[Role]) -> Project:
         project = Project.objects.filter(slug=slug).first()
         held = (project, Role.MANAGER) if project else None
     else:
-        held = _joined(user, slug)
+        found = _joined(user, slug)
+        held = (found, Role(found.role)) if found else None  # type: ignore[attr-defined]
     if held is None or held[1] not in set(roles):
         raise Http404("No such project.")
     return held[0]
@@ -56,17 +57,18 @@ def project_for(user: User, slug: str, *, roles: Iterable[Role]) -> Project:
 # written with querysets.
 _JOINED = """
     SELECT p.*, m.role AS role,
-        (SELECT max(g.version) FROM annotation_guideline g WHERE g.project_id = p.id) AS guideline_version
+        (SELECT max(g.version) FROM annotation_guideline g WHERE g.project_id = p.id) AS guideline_version,
+        (SELECT s.display_order FROM annotation_assignment s
+         WHERE s.id = %(assignment)s AND s.annotator_id = m.user_id AND s.project_id = p.id) AS display_order
     FROM accounts_membership m JOIN annotation_project p ON p.id = m.project_id
-    WHERE m.user_id = %s AND p.slug = %s
+    WHERE m.user_id = %(user)s AND p.slug = %(slug)s
 """
 
 
-def _joined(user: User, slug: str) -> tuple[Project, Role] | None:
-    """The project, which knows the version of its guidelines already, and the member's role in it."""
-    for project in Project.objects.raw(_JOINED, [user.pk, slug]):
-        return project, Role(project.role)  # type: ignore[attr-defined]  # a column of the statement
-    return None
+def _joined(user: User, slug: str, assignment_id: int = 0) -> Project | None:
+    """The project, with the member's `role`, its `guideline_version` and the assignment's `display_order`."""
+    values = {"user": user.pk, "slug": slug, "assignment": assignment_id}
+    return next(iter(Project.objects.raw(_JOINED, values)), None)
 
 
 def memberships(user: User) -> list[tuple[Project, Role]]:
@@ -150,13 +152,16 @@ def own_assignment(user: User, project: Project, assignment_id: int) -> Assignme
     return assignment
 
 
-def own_display_order(user: User, project: Project, assignment_id: int) -> list[int]:
-    """In which order the user's own assignment shows its responses, which never changes; or Http404."""
-    own = Assignment.objects.filter(pk=assignment_id, annotator=user, project=project)
-    order: list[int] | None = own.values_list("display_order", flat=True).first()
-    if order is None:
-        raise Http404("No such assignment.")
-    return order
+def answered_in(user: User, slug: str, assignment_id: int) -> tuple[Project, list[int]]:
+    """The project that somebody answers in, and in which order their assignment shows its responses.
+
+    In one query for all but superusers. Raises Http404 as `project_for` and `own_assignment` do.
+    """
+    found = None if user.is_superuser else _joined(user, slug, assignment_id)
+    if found is not None and Role(found.role) in JUDGES and found.display_order:  # type: ignore[attr-defined]
+        return found, found.display_order  # type: ignore[attr-defined]
+    project = project_for(user, slug, roles=JUDGES)
+    return project, own_assignment(user, project, assignment_id).display_order
 
 
 @dataclass(frozen=True)

@@ -107,10 +107,11 @@ class Assignment(models.Model):
     WROTE_GOLD: ClassVar = "wrote the gold answer"
     KNOWS_THE_ANSWER: ClassVar = (SAW_VOTES, WROTE_GOLD)
 
-    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="assignments")
+    # No index of their own for item and annotator: the first columns of others, and each costs every answer.
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="assignments", db_index=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="assignments")  # the item's
     annotator = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="assignments"
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="assignments", db_index=False
     )
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     surplus = models.BooleanField(default=False)  # holds no slot: a repeat, or answered after the slot went
@@ -175,12 +176,12 @@ class Judgment(models.Model):
 
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="judgments")
     annotator = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="judgments"
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="judgments", db_index=False
     )
     assignment = models.ForeignKey(
         Assignment, null=True, on_delete=models.PROTECT, related_name="judgments"
     )  # none for imported votes: nobody knows what was shown where
-    idempotency_key = models.CharField(max_length=100, unique=True)
+    idempotency_key = models.CharField(max_length=100)
     body_hash = models.CharField(max_length=64)  # the same key with another body is a conflict
     source = models.CharField(max_length=10, choices=Source.choices)
     live = models.BooleanField(default=True)
@@ -199,6 +200,7 @@ class Judgment(models.Model):
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["idempotency_key"], name="judgment_sent_once"),
             models.UniqueConstraint(
                 fields=["item", "annotator"], condition=Q(live=True), name="judgment_one_live_per_annotator"
             ),
@@ -226,7 +228,9 @@ class Answer(models.Model):
         TIE = "tie", "Tie"
         BOTH_BAD = "both_bad", "Both are bad"
 
-    judgment = models.ForeignKey(Judgment, on_delete=models.CASCADE, related_name="answers")
+    judgment = models.ForeignKey(
+        Judgment, on_delete=models.CASCADE, related_name="answers", db_index=False
+    )  # the first column of the constraint below
     criterion = models.CharField(max_length=60)
     choice = models.CharField(max_length=8, choices=Choice.choices, blank=True)
     strength = models.PositiveSmallIntegerField(null=True)

@@ -4,13 +4,14 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
 from accounts.models import User
 from annotation.answering import spans as marked
@@ -97,8 +98,9 @@ def submit(
                     supersedes=earlier[-1] if earlier else None,
                     seconds=_credible(assignment, seconds, source),
                     judged_at=judged_at or timezone.now(),
+                    guideline_id=_guideline_seen(assignment.project, guideline_version),
                 )
-                _store(judgment, assignment, body, guideline_version)
+                _store(judgment, assignment, body)
             work = None
             if go_on_in is not None and assignment.state == Assignment.State.DONE:
                 work = assigning.go_on(project=go_on_in, annotator=annotator, held=others)
@@ -234,13 +236,12 @@ def _already_stored(
 
 
 def _finish(assignment: Assignment) -> None:
-    """An open or done assignment keeps its slot; the others gave theirs back."""
+    """An open or done assignment keeps its slot; the others gave theirs back. `_store` writes it."""
     if assignment.state not in (Assignment.State.OPEN, Assignment.State.DONE) and not assignment.repeat:
         assignment.surplus = not slots.take_slot_if_free(assignment.item_id)
     assignment.state = Assignment.State.DONE
     assignment.shown_at = assignment.shown_at or timezone.now()
     assignment.finished_at = timezone.now()
-    assignment.save(update_fields=["state", "surplus", "shown_at", "finished_at"])
     if getattr(assignment, "has_draft", True):  # as `assigning.held` knows it; otherwise there may be one
         Draft.objects.filter(assignment=assignment).delete()
 
@@ -253,29 +254,54 @@ def _credible(assignment: Assignment, seconds: float | None, source: str) -> flo
     return max(0.0, min(seconds, elapsed))
 
 
-def _store(judgment: Judgment, assignment: Assignment, body: _Body, guideline_version: int | None) -> None:
+# The end of the assignment, the judgment and its answers in one statement: every answer given comes by here.
+_STORE = """
+    WITH ended AS (
+        UPDATE annotation_assignment SET state = %(state)s, surplus = %(surplus)s, shown_at = %(shown_at)s,
+            finished_at = %(finished_at)s
+        WHERE id = %(assignment_id)s
+    ), judged AS (
+        INSERT INTO annotation_judgment (item_id, annotator_id, assignment_id, idempotency_key, body_hash,
+            source, live, repeat, supersedes_id, guideline_id, display_order, reasons, comment, spans,
+            seconds, judged_at, created_at)
+        VALUES (%(item_id)s, %(annotator_id)s, %(assignment_id)s, %(idempotency_key)s, %(body_hash)s,
+            %(source)s, %(live)s, %(repeat)s, %(supersedes_id)s, %(guideline_id)s, %(display_order)s,
+            %(reasons)s, %(comment)s, %(spans)s, %(seconds)s, %(judged_at)s, %(created_at)s)
+        RETURNING id
+    ), answered AS (
+        INSERT INTO annotation_answer (judgment_id, criterion, choice, strength, ranks, ratings)
+        SELECT judged.id, a.criterion, a.choice, a.strength, a.ranks, a.ratings
+        FROM judged, jsonb_to_recordset(%(answers)s) AS a
+            (criterion text, choice text, strength smallint, ranks smallint[], ratings smallint[])
+    )
+    SELECT id FROM judged
+"""
+_OF_JUDGMENT = (
+    "item_id", "annotator_id", "assignment_id", "idempotency_key", "body_hash", "source", "live", "repeat",
+    "supersedes_id", "guideline_id", "display_order", "reasons", "comment", "seconds", "judged_at",
+    "created_at",
+)  # fmt: skip
+_OF_ASSIGNMENT = ("state", "surplus", "shown_at", "finished_at")
+
+
+def _store(judgment: Judgment, assignment: Assignment, body: _Body) -> None:
     judgment.assignment = assignment
     judgment.item_id = assignment.item_id
     judgment.annotator_id = assignment.annotator_id
     judgment.display_order = assignment.display_order
-    judgment.guideline_id = _guideline_seen(assignment.project, guideline_version)
     judgment.repeat = assignment.repeat
     judgment.live = not assignment.repeat
     judgment.reasons = list(body.reasons)
     judgment.comment = body.comment
     judgment.spans = body.spans
-    judgment.save(force_insert=True)
-    Answer.objects.bulk_create(
-        Answer(
-            judgment=judgment,
-            criterion=answer.criterion,
-            choice=answer.choice,
-            strength=answer.strength,
-            ranks=None if answer.ranks is None else list(answer.ranks),
-            ratings=None if answer.ratings is None else list(answer.ratings),
-        )
-        for answer in body.answers
-    )
+    judgment.created_at = timezone.now()
+    values = {name: getattr(judgment, name) for name in _OF_JUDGMENT}
+    values |= {name: getattr(assignment, name) for name in _OF_ASSIGNMENT}
+    values |= {"spans": Jsonb(body.spans), "answers": Jsonb([asdict(answer) for answer in body.answers])}
+    with connection.cursor() as cursor:
+        cursor.execute(_STORE, values)
+        (judgment.pk,) = cursor.fetchone()
+    judgment._state.adding = False
 
 
 def _guideline_seen(project: Project, version: int | None) -> int | None:

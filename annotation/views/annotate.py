@@ -35,9 +35,9 @@ LONGEST_NOTE = 5_000
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def judge(request: HttpRequest, slug: str) -> HttpResponse:
-    project, user = _enter(request, slug)
     if request.method == "POST":
-        return _answer(request, project, user)
+        return _answer(request, slug)
+    project, user = _enter(request, slug)
     return _show(request, project, user, painted=_painted(request))
 
 
@@ -97,9 +97,9 @@ def _enter(request: HttpRequest, slug: str) -> tuple[Project, User]:
     return selectors.project_for(user, slug, roles=selectors.JUDGES), user
 
 
-def _answer(request: HttpRequest, project: Project, user: User) -> HttpResponse:
-    assignment_id = _number(request, "assignment") or 0
-    order = selectors.own_display_order(user, project, assignment_id)
+def _answer(request: HttpRequest, slug: str) -> HttpResponse:
+    user, assignment_id = cast(User, request.user), _number(request, "assignment") or 0
+    project, order = selectors.answered_in(user, slug, assignment_id)
     entered = answer_form.read(request.POST, project.question, len(order))
     problem = _incomplete(project, entered)
     if problem:

@@ -124,9 +124,11 @@ def prepare(data: Path, people: int, kind: str) -> tuple[str, list[str]]:
     from django.contrib.sessions.backends.db import SessionStore
 
     from accounts.models import Membership, Role, User
+    from activelearning.models import LoopPolicy
     from annotation.models.project import Project
 
     project = Project.objects.create(slug="load", name="Load", kind=kind, overlap=3, gold_rate=0.1)
+    LoopPolicy.objects.create(project=project, enabled=False)
     stage.fill(project, ITEMS, gold=100)
     sessions = []
     for number in range(people):

@@ -18,9 +18,9 @@ pytestmark = pytest.mark.django_db
 # one that depends on the number of items or criteria is a mistake. Two of an answer are a savepoint, which
 # is a transaction outside tests.
 PAGE = 12
-ANSWER_AND_NEXT = 16
+ANSWER_AND_NEXT = 13
 PACE = 1  # once there are answers enough for a pace, the status tells it; asked for twice a minute
-CHANGED_ANSWER = 16
+CHANGED_ANSWER = 13
 DRAFT = 11
 SKIP_AND_NEXT = 22
 
