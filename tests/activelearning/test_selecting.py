@@ -27,6 +27,11 @@ def _own_folders(settings: object, tmp_path: Path) -> None:
     scored.own_folders(settings, tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def _same_draws(db: None) -> None:
+    scored.same_ids()
+
+
 def pairs_of(batch: SelectionBatch | None) -> set[frozenset[int]]:
     assert batch is not None
     return {frozenset((pair.response_a_id, pair.response_b_id)) for pair in batch.pairs.all()}
@@ -73,8 +78,7 @@ def test_a_batch_follows_the_recipe_on_pairs_nobody_judged(monkeypatch: pytest.M
 
 @pytest.mark.django_db
 def test_what_the_members_quarrel_about_is_chosen_for_uncertainty(monkeypatch: pytest.MonkeyPatch) -> None:
-    scored.same_ids()
-    project = scored.candidates(30, slug="harbour")
+    project = scored.candidates(30)
     scored.judge_some(project, 30)
     scored.with_ensemble(project)
     quarrelled = set(project.prompts.order_by("pk").values_list("pk", flat=True)[5:15])
