@@ -16,13 +16,14 @@ from django.utils import timezone
 
 from accounts.models import User
 from annotation.models.project import Project
-from annotation.models.work import Assignment, Judgment
+from annotation.models.work import Assignment
 from annotation.qualification_selectors import may_work
 from annotation.services import slots
 
 REPEAT_DISTANCE = 20  # answers between an item and its silent repeat, at least
 REPEAT_WINDOW = 100  # a repeat is drawn from so many answers before those
 PATIENCE = 5.0  # seconds that somebody stands in line for one of the last slots, at most
+ANY_ANSWER = -1  # whatever was answered is taken back
 PAUSE = 0.002  # seconds between two tries
 
 # A new assignment, or the expired one opened again with the display order it had.
@@ -98,17 +99,22 @@ def claim(*, project: Project, annotator: User, rng: random.Random | None = None
     return hand_out(project=project, annotator=annotator, rng=rng, ahead=False).current
 
 
-def skip(*, assignment_id: int, annotator: User, reason: str = "") -> bool:
+def skip(
+    *, assignment_id: int, annotator: User, reason: str = "", answer_seen: int | None = ANY_ANSWER
+) -> bool:
     """Give the slot back; the item goes to others and does not come back to this person.
 
-    An answer that was given is taken back. False: nothing was done, for it may no longer be changed.
+    An answer that was given is taken back, if it is the judgment they saw when they skipped: one that came
+    from another device meanwhile stands. False: an answer stands, for that or as it may not be changed now.
     """
-    return _leave(assignment_id, annotator, Assignment.State.SKIPPED, reason)
+    return _leave(assignment_id, annotator, Assignment.State.SKIPPED, reason, answer_seen)
 
 
-def flag(*, assignment_id: int, annotator: User, note: str = "") -> bool:
+def flag(
+    *, assignment_id: int, annotator: User, note: str = "", answer_seen: int | None = ANY_ANSWER
+) -> bool:
     """Like a skip, but says that something is wrong with the item: reviewers see it with the note."""
-    return _leave(assignment_id, annotator, Assignment.State.FLAGGED, note)
+    return _leave(assignment_id, annotator, Assignment.State.FLAGGED, note, answer_seen)
 
 
 @transaction.atomic
@@ -278,7 +284,7 @@ def _assign(
 
 
 @transaction.atomic
-def _leave(assignment_id: int, annotator: User, state: str, note: str) -> bool:
+def _leave(assignment_id: int, annotator: User, state: str, note: str, answer_seen: int | None) -> bool:
     one_step_at_a_time(annotator)
     assignment = (
         Assignment.objects.select_for_update(of=("self",))
@@ -286,11 +292,13 @@ def _leave(assignment_id: int, annotator: User, state: str, note: str) -> bool:
         .get(pk=assignment_id, annotator=annotator)
     )
     if assignment.state == Assignment.State.DONE:
-        if not may_reopen(assignment):
+        given = list(assignment.judgments.select_for_update().order_by("pk"))
+        if not may_reopen(assignment) or answer_seen not in (ANY_ANSWER, given[-1].pk):
             return False
-        for judgment in Judgment.objects.select_for_update().filter(assignment=assignment, live=True):
-            judgment.live = False  # an answer that was taken back does not stand
-            judgment.save(update_fields=["live"])
+        for judgment in given:
+            if judgment.live:
+                judgment.live = False  # an answer that was taken back does not stand
+                judgment.save(update_fields=["live"])
     if assignment.state in (Assignment.State.DONE, Assignment.State.OPEN):
         release(assignment, state=state, note=note)
     elif assignment.state == Assignment.State.EXPIRED:  # the slot is already back

@@ -63,8 +63,9 @@ def skip(request: HttpRequest, slug: str) -> HttpResponse:
     reason = ": ".join(filter(None, words))
     if len(reason) > LONGEST_SKIP_REASON:
         return _too_long(request, project, user, assignment, LONGEST_SKIP_REASON)
-    assigning.skip(assignment_id=assignment.pk, annotator=user, reason=reason)
-    return _go_on(request, project, user, saved=_("Skipped"))
+    seen = _number(request, "replaces")
+    left = assigning.skip(assignment_id=assignment.pk, annotator=user, reason=reason, answer_seen=seen)
+    return _go_on(request, project, user, saved=_("Skipped") if left else _stays())
 
 
 @login_required
@@ -75,8 +76,9 @@ def flag(request: HttpRequest, slug: str) -> HttpResponse:
     note = _text(request, "note")
     if len(note) > LONGEST_NOTE:
         return _too_long(request, project, user, assignment, LONGEST_NOTE)
-    assigning.flag(assignment_id=assignment.pk, annotator=user, note=note)
-    return _go_on(request, project, user, saved=_("Flagged"))
+    seen = _number(request, "replaces")
+    left = assigning.flag(assignment_id=assignment.pk, annotator=user, note=note, answer_seen=seen)
+    return _go_on(request, project, user, saved=_("Flagged") if left else _stays())
 
 
 @login_required
@@ -124,6 +126,11 @@ def _answer(request: HttpRequest, slug: str) -> HttpResponse:
         return _show(request, project, user, problem=_stands(conflict, project, user), status=409)
     words = in_words(entered.answers, project.criterion_names)
     return _go_on(request, project, user, saved=_("Saved: %s") % words, work=submission.work)
+
+
+def _stays() -> str:
+    """Nothing was left: an answer from another tab or device had come first."""
+    return _("Your answer to that item stands")
 
 
 def _incomplete(project: Project, entered: answer_form.Entered) -> str:

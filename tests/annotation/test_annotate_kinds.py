@@ -1,6 +1,7 @@
 """Rankings, ratings, several criteria, reopening and the fragments of the judging page, without a browser."""
 
 import json
+import re
 
 import pytest
 from django.urls import reverse
@@ -213,6 +214,24 @@ def test_a_skip_keeps_the_reason_and_refuses_a_novel(annotator):
     page.post(url("skip"), {"assignment": second.pk, "quick": "<made up>"})
     second.refresh_from_db()
     assert second.note == ""
+
+
+def test_a_skip_that_comes_after_the_answer_says_that_the_answer_stands(annotator):
+    project = project_of(annotator)
+    page = cast.browser(annotator)
+    first = held(project, annotator)
+    page.post(url("judge"), {"assignment": first.pk, "choice-0": "a", "key": "from the phone"})
+    late = page.post(url("skip"), {"assignment": first.pk, "replaces": ""}, headers=FETCH)
+    first.refresh_from_db()
+    assert (late.status_code, first.state) == (200, "done")
+    assert "Your answer to that item stands" in late.content.decode()
+    address = reverse("annotation:judge_again", kwargs={"slug": "harbour", "assignment_id": first.pk})
+    again = page.get(address).content.decode()
+    replaces = re.search(r'name="replaces" value="(\d+)" form="flag-it"', again)
+    assert replaces, "whoever sees the answer may take it back"
+    page.post(url("flag"), {"assignment": first.pk, "replaces": replaces[1]})
+    first.refresh_from_db()
+    assert first.state == "flagged"
 
 
 @pytest.mark.parametrize("show", [True, False])

@@ -3,6 +3,7 @@
 import json
 import random
 from collections import Counter
+from collections.abc import Callable
 from io import StringIO
 
 import pytest
@@ -101,6 +102,26 @@ def test_an_answer_that_is_skipped_afterwards_is_taken_back() -> None:
     assert (stored.live, done.state, done.note, item.slots_left) == (False, "flagged", "It breaks off.", 1)
     assigning.skip(assignment_id=done.pk, annotator=done.annotator)
     assert Assignment.objects.get(pk=done.pk).state == "flagged", "a skip from another tab hides no flag"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("leave", [assigning.skip, assigning.flag])
+def test_an_answer_they_had_not_seen_when_they_left_stands(leave: Callable[..., bool]) -> None:
+    """A skip that waited for the connection comes after the answer from another device."""
+    project = factories.project(overlap=1)
+    item = factories.pair_item(project)
+    done = assigning.claim(project=project, annotator=factories.user())
+    assert done is not None
+    stored = answer(done).judgment
+    for seen in (None, stored.pk + 1):
+        assert not leave(assignment_id=done.pk, annotator=done.annotator, answer_seen=seen)
+        stored.refresh_from_db()
+        item.refresh_from_db()
+        assert (stored.live, Assignment.objects.get().state, item.slots_left) == (True, "done", 0)
+    assert leave(assignment_id=done.pk, annotator=done.annotator, answer_seen=stored.pk)
+    stored.refresh_from_db()
+    item.refresh_from_db()
+    assert (stored.live, item.slots_left) == (False, 1)
 
 
 @pytest.mark.django_db
