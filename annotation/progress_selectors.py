@@ -267,4 +267,5 @@ def _may_be_changed() -> Q:
         F("project__reopen_hours") * Value(timedelta(hours=1)), output_field=DurationField()
     )
     in_time = Q(project__reopen_hours__isnull=True) | Q(finished_at__gte=Now() - hours)
-    return Q(state=Assignment.State.DONE) & ~Q(project__state=Project.State.CLOSED) & in_time
+    unseen = ~Q(note__in=Assignment.KNOWS_THE_ANSWER)
+    return Q(state=Assignment.State.DONE) & ~Q(project__state=Project.State.CLOSED) & in_time & unseen

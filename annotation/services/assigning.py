@@ -48,6 +48,7 @@ _HELD = """
 _REPEATABLE = """
     SELECT s.item_id, s.display_order FROM annotation_assignment s JOIN annotation_item i ON i.id = s.item_id
     WHERE s.annotator_id = %s AND s.project_id = %s AND s.state = 'done' AND NOT s.repeat AND NOT i.is_gold
+      AND s.note = ''
       AND NOT EXISTS (SELECT 1 FROM annotation_assignment r
                       WHERE r.item_id = s.item_id AND r.annotator_id = s.annotator_id AND r.repeat)
     ORDER BY s.finished_at DESC OFFSET %s LIMIT %s
@@ -145,9 +146,14 @@ def release(assignment: Assignment, *, state: str, note: str = "") -> None:
 
 
 def may_reopen(assignment: Assignment) -> bool:
-    """Whether a given answer may still be changed: until the project closes, or as long as it says."""
+    """Whether a given answer may still be changed: until the project closes, or as long as it says.
+
+    Not once its annotator has seen what others answered.
+    """
     project = assignment.project
     if project.state == Project.State.CLOSED or assignment.finished_at is None:
+        return False
+    if assignment.note in Assignment.KNOWS_THE_ANSWER:
         return False
     if project.reopen_hours is None:
         return True

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from psycopg.types.json import Jsonb
 
 from accounts.models import User
@@ -89,6 +90,7 @@ def submit(
             digest = body.digest(assignment_id)
             stored = _already_stored(assignment, earlier, idempotency_key, digest, replaces)
             if stored is None:
+                _refuse_who_knows(assignment)
                 _supersede(earlier)
                 _finish(assignment)
                 judgment = Judgment(
@@ -233,6 +235,12 @@ def _already_stored(
     if standing.pk == replaces and assigning.may_reopen(assignment):
         return None
     raise Conflict("You already answered this item differently, perhaps in another tab.", standing)
+
+
+def _refuse_who_knows(assignment: Assignment) -> None:
+    """It counts as skipped by somebody who has seen the votes, or wrote the gold."""
+    if assignment.state != Assignment.State.OPEN and assignment.note in Assignment.KNOWS_THE_ANSWER:
+        raise InvalidAnswer(_("You have seen what others answered: this item can no longer be judged."))
 
 
 def _finish(assignment: Assignment) -> None:

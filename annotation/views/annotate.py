@@ -48,7 +48,8 @@ def judge_again(request: HttpRequest, slug: str, assignment_id: int) -> HttpResp
     """One's own item, with the answer that stands filled in; submitting replaces it."""
     project, user = _enter(request, slug)
     assignment = selectors.own_assignment(user, project, assignment_id)
-    if assignment.state == Assignment.State.DONE and not assigning.may_reopen(assignment):
+    over = assignment.state == Assignment.State.DONE and not assigning.may_reopen(assignment)
+    if over or assignment.note in Assignment.KNOWS_THE_ANSWER:
         return _go_on(request, project, user, saved=_("That answer can no longer be changed"))
     return _show(request, project, user, shown=assignment)
 

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from accounts.models import Role, User
 from annotation import blind_selectors
-from annotation.answering.answer import Answer
+from annotation.answering.answer import Answer, InvalidAnswer
 from annotation.models.work import Assignment, Item
-from annotation.services import assigning, gold, reviewing
+from annotation.services import assigning, gold, judging, reviewing
 from tests import factories
 from tests.annotation.watching import judged, words
 from tests.cast import Cast, browser, make_cast
@@ -140,3 +140,41 @@ def test_what_is_new_to_somebody_is_hidden_of_many_items_as_of_one(cast: Cast) -
     hidden = blind_selectors.hidden_items(cast.reviewer, Role.REVIEWER, cast.project, ids)
     assert hidden == {items[0].pk, items[1].pk}
     assert blind_selectors.hidden_items(cast.engineer, Role.ENGINEER, cast.project, ids) == set()
+
+
+def test_who_has_seen_the_votes_cannot_change_their_answer(cast: Cast, item: Item) -> None:
+    mine = factories.judgment(item, cast.reviewer, "b")
+    client = browser(cast.reviewer)
+    assert client.get(url("judge_again", mine.assignment_id)).status_code == 200
+    client.post(url("see_votes", item.pk))
+    held = Assignment.objects.get(pk=mine.assignment_id)
+    assert not assigning.may_reopen(held)
+    assert judging.last_answered(project=cast.project, annotator=cast.reviewer) is None
+    assert client.get(url("judge_again", held.pk)).url == url("judge")
+    with pytest.raises(judging.Conflict):
+        judging.submit(
+            assignment_id=held.pk,
+            annotator=cast.reviewer,
+            answers=judging.pairwise(cast.project, "a"),
+            idempotency_key="changed",
+            replaces=mine.pk,
+        )
+    assert mine.answers.get().choice == "b"
+    assert "Change" not in words(client.get(url("work")).content.decode()).split("Filter")[1]
+    assert "You have seen what others answered." in words(client.get(url("work")).content.decode())
+
+
+def test_who_has_seen_the_votes_cannot_take_the_item_up_again(cast: Cast, item: Item) -> None:
+    held = factories.assignment(item, cast.reviewer)
+    client = browser(cast.reviewer)
+    client.post(url("see_votes", item.pk))
+    assert client.get(url("judge_again", held.pk)).url == url("judge")
+    with pytest.raises(InvalidAnswer, match="can no longer be judged"):
+        judging.submit(
+            assignment_id=held.pk,
+            annotator=cast.reviewer,
+            answers=judging.pairwise(cast.project, "a"),
+            idempotency_key="late",
+        )
+    assert not held.judgments.exists()
+    assert "Take up again" not in words(client.get(url("work")).content.decode())
