@@ -34,7 +34,7 @@ TABS = (
     Tab("data", _("Data"), "annotation:data", selectors.BUILDERS),
     Tab("models", _("Models"), "rewardmodel:runs", selectors.BUILDERS),
     Tab("batches", _("Next batch"), "activelearning:batches", selectors.BUILDERS),
-    Tab("training", _("Training"), "annotation:exercises", selectors.MANAGERS),
+    Tab("training", _("Exercises"), "annotation:exercises", selectors.MANAGERS),
     Tab("people", _("People"), "accounts:people", selectors.MANAGERS),
     Tab("settings", _("Settings"), "annotation:settings", selectors.MANAGERS),
 )
