@@ -166,3 +166,37 @@ def test_the_day_is_counted_where_one_works(project, annotator, visit):
     page.locator("#submit").click()
     expect(page.locator("#status")).to_contain_text("2/2 today")
     assert Assignment.objects.filter(annotator=annotator, state="done").count() == 2
+
+
+def test_guidelines_that_change_while_one_works_are_told_once(project, annotator, visit):
+    factories.guideline(project)
+    for number in range(5):
+        factories.pair_item(
+            project, on=factories.prompt(project, f"Question number {number}?"), shuffle=number / 9
+        )
+    visitor = visit(annotator, "/p/harbour/judge/")
+    page = visitor.page
+
+    def answer(number: int) -> None:
+        expect(page.locator("#prompt")).to_contain_text(f"Question number {number}?")
+        page.keyboard.press("1")
+        page.keyboard.press("Enter")
+        expect(page.locator("#status")).to_contain_text(f"{number + 1} by you")
+
+    expect(page.locator("#judge[data-ready]")).to_be_visible()
+    answer(0)
+    told = page.get_by_text("The guidelines have changed.")
+    expect(told).to_have_count(0)
+    factories.guideline(project, "# Guidelines\n\nPrefer what is *short*.")
+    answer(1)
+    expect(told.first).to_be_visible()
+    expect(page.locator("#open-guidelines")).to_contain_text("2")
+    page.evaluate("() => document.querySelector('.toasts').replaceChildren()")
+    answer(2)
+    answer(3)
+    expect(page.locator(".toasts")).not_to_contain_text("The guidelines have changed.")
+    saw = Judgment.objects.order_by("pk").values_list("guideline__version", flat=True)
+    assert list(saw) == [1, 1, 1, 2], (
+        "the item that was on the screen, and none later, was shown with the first"
+    )
+    visitor.assert_clean()

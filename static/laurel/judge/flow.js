@@ -254,9 +254,14 @@ function swap(selector, fresh) {
 // The tools come along only when they have changed; a menu that is open, or a button in focus, stays as it is.
 function swapStatus(fresh) {
   const tools = find("#status .status__tools");
+  const newer = fresh?.querySelector(".status__tools");
   const inUse = tools && (tools.contains(document.activeElement) || tools.querySelector("details[open]"));
-  const keep = tools && (inUse || !fresh?.querySelector(".status__tools"));
-  if (keep) swap("#status .status__now", fresh?.querySelector(".status__now"));
+  const [before, now] = [tools, newer].map((one) => one?.querySelector("#open-guidelines").dataset.version);
+  if (before !== undefined && now && now !== before) {
+    toast(place.newGuidelines);
+    announce(place.newGuidelines);
+  }
+  if (tools && (inUse || !newer)) swap("#status .status__now", fresh?.querySelector(".status__now"));
   else swap("#status", fresh);
   showSaving();
 }
