@@ -131,12 +131,16 @@ _MERGE = {
         ON CONFLICT DO NOTHING
     """,
     "item_responses": """
+        WITH place AS MATERIALIZED (
+            SELECT s.key AS item_key, k.key AS response_key, k.position - 1 AS position
+            FROM (SELECT DISTINCT ON (key) key, response_keys FROM stage_item ORDER BY key, line) s
+            CROSS JOIN LATERAL unnest(s.response_keys) WITH ORDINALITY AS k(key, position)
+        )
         INSERT INTO annotation_itemresponse (item_id, response_id, position)
-        SELECT i.id, r.id, k.position - 1
-        FROM (SELECT DISTINCT ON (key) * FROM stage_item ORDER BY key, line) s
-        JOIN annotation_item i ON i.project_id = %(project)s AND i.key = s.key
-        CROSS JOIN LATERAL unnest(s.response_keys) WITH ORDINALITY AS k(key, position)
-        JOIN annotation_response r ON r.prompt_id = i.prompt_id AND r.key = k.key
+        SELECT i.id, r.id, place.position
+        FROM place
+        JOIN annotation_item i ON i.project_id = %(project)s AND i.key = place.item_key
+        JOIN annotation_response r ON r.prompt_id = i.prompt_id AND r.key = place.response_key
         ON CONFLICT (item_id, position) DO NOTHING
     """,
     "gold": """
@@ -187,6 +191,7 @@ def create_staging(cursor: CursorWrapper) -> None:
 
 def drop_staging(cursor: CursorWrapper) -> None:
     """Before the transaction's end, so that a second import may follow in the same one."""
+    cursor.execute("SET LOCAL enable_nestloop = on")
     cursor.execute(
         "DROP TABLE IF EXISTS stage_line, stage_prompt, stage_response, stage_item, stage_gold, "
         "stage_judgment, stage_answer, stage_bad, stage_used, merged"
@@ -203,6 +208,11 @@ def set_conflicts_aside(
     cursor.execute(
         "ANALYZE stage_prompt, stage_response, stage_item, stage_gold, stage_judgment, stage_answer"
     )
+    cursor.execute("SELECT count(*) FROM stage_line")
+    if cursor.fetchone()[0] > MANY_ROWS:
+        # What this transaction adds is in no statistics yet. Where they say that a table is as good as empty,
+        # after an import that failed and was vacuumed away for one, it would be read once for every line.
+        cursor.execute("SET LOCAL enable_nestloop = off")
     for query in _CONFLICTS:
         cursor.execute(f"INSERT INTO stage_bad {query}", {"project": project_id})
         if cursor.rowcount:
