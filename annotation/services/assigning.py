@@ -42,7 +42,12 @@ _HELD = """
     SELECT s.*, EXISTS (SELECT 1 FROM annotation_draft d WHERE d.assignment_id = s.id) AS has_draft
     FROM annotation_assignment s
     WHERE s.annotator_id = %s AND (s.project_id = %s AND s.state = 'open' OR s.id = %s)
+    ORDER BY s.id
     FOR UPDATE OF s
+"""
+_ONE_STEP = """
+    SELECT pg_advisory_xact_lock(hashtextextended(%s, 0)),
+        pg_advisory_xact_lock_shared(hashtextextended(%s, 0))
 """
 
 _REPEATABLE = """
@@ -74,14 +79,14 @@ def hand_out(
     """
     rng = rng or random.SystemRandom()
     with transaction.atomic():
-        one_step_at_a_time(annotator)
+        one_step_at_a_time(annotator, project.pk)
         work = _hand_out(project, annotator, held(project, annotator), rng, ahead)
     if work.current is not None or project.state != Project.State.RUNNING:
         return work
     # A lease may have run out unnoticed, or the last rows were passed over because others held them.
     if expire_leases(project=project) or slots.open_to(project, annotator.pk):
         with transaction.atomic():
-            one_step_at_a_time(annotator)
+            one_step_at_a_time(annotator, project.pk)
             work = _hand_out(project, annotator, held(project, annotator), rng, ahead, patient=True)
     return work
 
@@ -164,9 +169,25 @@ def lease_end(project: Project) -> datetime:
     return timezone.now() + timedelta(seconds=project.lease_seconds)
 
 
-def one_step_at_a_time(annotator: User) -> None:
-    """The tabs of one person take turns until the transaction ends; different people never meet here."""
-    in_turn(f"work/{annotator.pk}")
+def one_step_at_a_time(annotator: User, project_id: int | None = None) -> None:
+    """The tabs of one person take turns until the transaction ends; different people never meet here.
+
+    Whoever may be handed an item names the project: its question does not change meanwhile.
+    """
+    if project_id is None:
+        in_turn(f"work/{annotator.pk}")
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_ONE_STEP, [f"work/{annotator.pk}", _question(project_id)])
+
+
+def nobody_meanwhile(project_id: int) -> None:
+    """Waits for everybody who is being handed an item of the project, and lets nobody else begin."""
+    in_turn(_question(project_id))
+
+
+def _question(project_id: int) -> str:
+    return f"question/{project_id}"
 
 
 def in_turn(name: str) -> None:

@@ -83,7 +83,7 @@ def submit(
     _check_key(idempotency_key)
     try:
         with transaction.atomic():
-            assigning.one_step_at_a_time(annotator)
+            assigning.one_step_at_a_time(annotator, go_on_in.pk if go_on_in else None)
             assignment, others = _held(assignment_id, annotator, go_on_in)
             earlier = _earlier(assignment)
             body = _checked(assignment, earlier, answers, reasons, comment, spans)

@@ -1,7 +1,8 @@
 """Create projects, change their settings and state, publish guidelines.
 
-Locks are taken in one order: the import lock, assignments, the project, items. Handing out and answering
-hold assignments and items before they point at the project; nothing here waits for them the other way round.
+Locks are taken in one order: the import lock, the question's, assignments, the project, items. Handing out
+holds assignments and items before it points at the project, so the question changes only while nobody is
+handed anything (`assigning.nobody_meanwhile`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from accounts.services import audit
 from annotation.models.project import Guideline, Project, default_criteria
 from annotation.models.work import Assignment
 from annotation.project_selectors import SETTINGS, answered, fingerprint, settings_of
-from annotation.services import project_rules, slots
+from annotation.services import assigning, project_rules, slots
 from annotation.services.project_rules import InvalidProject
 
 __all__ = ["InvalidProject", "SettingsChanged", "create", "edit", "publish_guidelines", "set_state"]
@@ -86,6 +87,7 @@ def edit(
     if anew or wanted.overlap != overlap:
         _no_import_meanwhile(project)
     if anew:
+        assigning.nobody_meanwhile(project.pk)
         taken_back = _take_back(project)
     stored = Project.objects.select_for_update(no_key=not anew).get(pk=project.pk)
     if stored.question != question or stored.overlap != overlap or (seen and fingerprint(stored) != seen):

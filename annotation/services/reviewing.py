@@ -25,7 +25,7 @@ class CannotClaim(Exception):
 @transaction.atomic
 def claim_item(*, item: Item, annotator: User, rng: random.Random | None = None) -> Assignment:
     """This very item, leased to this person like any other. Raises `CannotClaim`."""
-    assigning.one_step_at_a_time(annotator)
+    assigning.one_step_at_a_time(annotator, item.project_id)
     project = item.project
     held = Assignment.objects.filter(item=item, annotator=annotator, repeat=False).first()
     if held is not None and held.state == Assignment.State.OPEN:
