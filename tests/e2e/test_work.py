@@ -40,6 +40,7 @@ def test_an_answer_is_found_and_changed(project, annotator, visit, width):
     expect(page.locator(".own__row")).to_have_count(1)
     page.get_by_role("link", name="Change").click()
     expect(page.locator("#item")).to_contain_text("How deep?")
+    expect(page.locator("#judge[data-ready]")).to_be_visible()
     page.get_by_role("radio", name="B is better").check(force=True)
     page.locator("#submit").click()
     expect(page.get_by_role("heading", name="All done")).to_be_visible()

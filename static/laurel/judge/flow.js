@@ -23,7 +23,7 @@ const find = (selector) => root.querySelector(selector);
 const answer = () => document.getElementById("answer");
 const painted = () => assignmentOf(answer());
 const assignmentOf = (form) => form?.elements.assignment.value ?? "";
-const toStay = () => Boolean(brought && brought === painted()) || Boolean(answer()?.elements.replaces?.value);
+const toStay = () => !waiting && Boolean((brought && brought === painted()) || answer()?.elements.replaces?.value);
 
 export function start(main) {
   root = main;
