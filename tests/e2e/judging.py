@@ -68,7 +68,9 @@ def notice(page: Page, name: str) -> Locator:
 
 
 def kept_in_the_browser(page: Page, prefix: str = "laurel-") -> list[str]:
-    return page.evaluate("prefix => Object.keys(localStorage).filter(key => key.startsWith(prefix))", prefix)
+    """Every key but the numbers of the assignments sent last, which hold no content."""
+    found = page.evaluate("prefix => Object.keys(localStorage).filter(key => key.startsWith(prefix))", prefix)
+    return [key for key in found if not key.startswith("laurel-sent/")]
 
 
 def form_of(page: Page) -> dict[str, str]:
@@ -109,9 +111,10 @@ def expect_draft(page: Page, **body: list[str]) -> None:
 
 
 class HeldBack:
-    """What a page posts to an address waits here until it is let go: a slow line."""
+    """What a page posts to an address, or fetches there, waits here until it is let go: a slow line."""
 
-    def __init__(self, page: Page, address: re.Pattern[str]) -> None:
+    def __init__(self, page: Page, address: re.Pattern[str], method: str = "POST") -> None:
+        self._method = method
         self.routes: list[Route] = []
         self._holding = True
         page.route(address, self._meet)
@@ -122,7 +125,7 @@ class HeldBack:
             route.continue_()
 
     def _meet(self, route: Route) -> None:
-        if self._holding and route.request.method == "POST":
+        if self._holding and route.request.method == self._method:
             self.routes.append(route)
         else:
             route.continue_()

@@ -1,5 +1,7 @@
 """The same person on two devices, or in two tabs: one draft, one answer, and a choice where they differ."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -7,9 +9,11 @@ from annotation.models.work import Draft, Judgment
 from tests import factories
 from tests.e2e.judging import (
     JUDGE,
+    HeldBack,
     annotator_of,
     by_question,
     choose,
+    eventually,
     expect_draft,
     expect_entered,
     expect_item,
@@ -172,3 +176,53 @@ def test_different_answers_are_one_judgment_and_a_message(visit, annotator):
     expect(phone.get_by_text("I disagree with myself")).to_be_visible()
     assert by_question() == {"Question number 0?": ("a", "")}
     assert Judgment.objects.count() == 1
+
+
+def test_a_tab_goes_on_when_another_has_answered_its_item(visit, site, annotator):
+    page = visit(annotator, JUDGE).page
+    other = page.context.new_page()
+    other.goto(site + JUDGE)
+    expect_item(other, 0)
+    choose(page, "A is better")
+    submit(page)
+    expect_item(page, 1)
+    expect_item(other, 1)
+    assert by_question() == {"Question number 0?": ("a", "")}
+
+
+def test_a_tab_in_which_something_was_entered_stays(visit, site, annotator):
+    page = visit(annotator, JUDGE).page
+    other = page.context.new_page()
+    other.goto(site + JUDGE)
+    expect_item(other, 0)
+    write(other, "begun here")
+    expect_state(other, "saved")
+    choose(page, "A is better")
+    submit(page)
+    expect_item(page, 1)
+    expect_state(page, "saved")
+    choose(page, "Tie")
+    submit(page)
+    expect_item(page, 2)
+    expect_state(page, "saved")
+    expect_item(other, 0)
+    expect(other.locator("#comment")).to_have_value("begun here")
+
+
+def test_a_page_answered_elsewhere_before_its_modules_came_goes_on(visit, site, annotator):
+    """It was written by the server before the answer, and had nobody to tell it then."""
+    page = visit(annotator, JUDGE).page
+    other = page.context.new_page()
+    line = HeldBack(other, re.compile(r"/judge/main(\.\w+)?\.js"), "GET")
+    other.goto(site + JUDGE, wait_until="commit")
+    expect_item(other, 0)
+    choose(page, "A is better")
+    submit(page)
+    expect_item(page, 1)
+    expect_state(page, "saved")
+    eventually(lambda: bool(line.routes), other)
+    expect_item(other, 0)
+    line.let_go()
+    expect_item(other, 1)
+    expect(other.locator("#judge")).not_to_have_attribute("aria-busy", "true")
+    assert by_question() == {"Question number 0?": ("a", "")}

@@ -31,7 +31,10 @@ export function start(main) {
   root.addEventListener("laurel:item", (event) => { if (!event.detail?.restored) settle(); });
   for (const kind of ["input", "change"]) root.addEventListener(kind, () => { touched = true; });
   window.addEventListener("pageshow", (event) => { if (event.persisted) outbox.flush().then(refresh); });
-  window.addEventListener("storage", (event) => { if (outbox.belongsHere(event.key)) refusals.show(); });
+  window.addEventListener("storage", (event) => {
+    if (outbox.belongsHere(event.key)) refusals.show();
+    if (outbox.tellsOfSent(event.key)) leaveAnswered();
+  });
   window.addEventListener("beforeunload", (event) => { if (outbox.wouldBeLost() || drafts.wouldBeLost()) event.preventDefault(); });
   notice("server")?.addEventListener("click", (event) => { if (event.target.closest("[data-retry]")) outbox.flush(); });
   outbox.start({ shown, arrived, drained });
@@ -42,7 +45,7 @@ export function start(main) {
 export function begin() {
   if (painted() && outbox.isWaiting(painted())) wait();
   for (const entry of outbox.refused()) if (entry.assignment === painted() && entry.url === place.judge) enterAgain(entry);
-  if (outbox.entries().length) outbox.flush();
+  if (outbox.entries().length) outbox.flush(); else leaveAnswered();
   tellAhead();
 }
 
@@ -219,11 +222,20 @@ function refuse(entry, status, page) {
 
 // Another tab sent the answer and has the reply, or it was refused: ask for what should have come with it.
 function drained() {
-  if (waiting || (answer() && !find("template#ahead"))) refresh();
+  if (waiting || (answer() && !find("template#ahead"))) refresh(); else leaveAnswered();
 }
 
-async function refresh() {
+// Another tab answered what is here, also between the server's writing of this page and its modules: go on, unless
+// the person has begun to answer it here too. The server says then what became of it.
+function leaveAnswered() {
+  const here = [painted(), find("template#ahead")?.dataset.assignment];
+  if (!waiting && !touched && !toStay() && here.some((one) => one && outbox.wasSent(one))) refresh(() => !touched);
+}
+
+async function refresh(still = () => true) {
+  const before = painted();
   const reply = await get(place.judge, { "Laurel-Shown": shown() });
+  if (!still() || painted() !== before || (!waiting && outbox.entries().length)) return;  // they went on meanwhile
   if (reply.outcome === "ok") apply(parse(reply.text));
   else if (waiting && reply.outcome !== "refused") {
     report("answers", reply.outcome);

@@ -9,6 +9,8 @@ const WAITS = [1, 2, 4, 8, 15, 30];  // seconds between attempts after a failure
 const mine = `${place.user}/${place.project}/`;
 const WAITING = `laurel-outbox/${mine}`;
 const ASIDE = `laurel-refused/${mine}`;  // refused for good, kept until the person has seen to them
+const SENT = `laurel-sent/${mine}`;  // the assignments sent last: a page loaded just before knows it is late
+const REMEMBERED = 20;
 
 let handlers = null;
 let running = null;  // the promise of what is under way
@@ -29,6 +31,8 @@ export const refused = () => sorted(ASIDE);
 export const isWaiting = (assignment) => entries().some((entry) => entry.assignment === assignment);
 export const wouldBeLost = () => store.onlyInMemory(WAITING) || store.onlyInMemory(ASIDE);
 export const discard = (entry) => store.remove(ASIDE + entry.key);
+export const wasSent = (assignment) => Boolean(store.get(SENT)?.includes(assignment));
+export const tellsOfSent = (key) => key === SENT;
 export const belongsHere = (key) => key?.startsWith(WAITING) || key?.startsWith(ASIDE);
 
 export function put(entry) {
@@ -80,13 +84,18 @@ async function drain() {
     const reply = await post(entry.url, entry.fields, { "Laurel-Shown": handlers.shown() });
     if (reply.outcome !== "ok" && reply.outcome !== "refused") return reply.outcome;
     failures = 0;
-    if (reply.outcome === "ok") store.remove(WAITING + entry.key);
+    if (reply.outcome === "ok") remove(entry);
     const more = entries().some((other) => other.key !== entry.key);
     handlers.arrived(entry, reply, more);
     if (store.get(WAITING + entry.key)) setAside(entry, reply.status);  // nobody took it: never in a circle
     report("answers", more ? "saving" : "saved", entries().length);
   }
   return "";
+}
+
+function remove(entry) {
+  store.set(SENT, [entry.assignment, ...(store.get(SENT) ?? [])].slice(0, REMEMBERED));
+  store.remove(WAITING + entry.key);
 }
 
 function wait(outcome) {
