@@ -67,6 +67,12 @@ def notice(page: Page, name: str) -> Locator:
     return page.locator(f"[data-notice={name}]")
 
 
+def expect_notice(page: Page, name: str, words: str) -> None:
+    """It is shown, and says so: most of them stand in the page, hidden, with their words."""
+    expect(notice(page, name)).to_be_visible()
+    expect(notice(page, name)).to_contain_text(words)
+
+
 def kept_in_the_browser(page: Page, prefix: str = "laurel-") -> list[str]:
     """Every key but the numbers of the assignments sent last, which hold no content."""
     found = page.evaluate("prefix => Object.keys(localStorage).filter(key => key.startsWith(prefix))", prefix)

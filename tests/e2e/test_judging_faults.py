@@ -19,6 +19,7 @@ from tests.e2e.judging import (
     chosen_on_screen,
     eventually,
     expect_item,
+    expect_notice,
     expect_state,
     form_of,
     notice,
@@ -153,7 +154,7 @@ def test_a_page_from_before_the_answer_submitted_again_is_the_same_judgment(visi
         expect_item(page, 1)
         expect_state(page, "saved")
         assert notice(page, "refused").is_visible() == (stands == "shown")
-    expect(notice(page, "refused")).to_contain_text("You had already answered that item: B is better.")
+    expect_notice(page, "refused", "You had already answered that item: B is better.")
     assert by_question() == {"Question number 0?": ("b", "kept words")}
 
 

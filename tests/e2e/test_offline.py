@@ -21,6 +21,7 @@ from tests.e2e.judging import (
     eventually,
     expect_entered,
     expect_item,
+    expect_notice,
     expect_state,
     kept_in_the_browser,
     notice,
@@ -53,7 +54,7 @@ def answer_two_offline(page: Page) -> None:
     answer(page, "A is better", "the first")
     expect_item(page, 1)
     answer(page, "B is better", "the second")
-    expect(notice(page, "offline")).to_contain_text("Answers kept in this browser: 2")
+    expect_notice(page, "offline", "Answers kept in this browser: 2")
     expect_state(page, "offline")
     assert Judgment.objects.count() == 0
 
@@ -154,7 +155,7 @@ def test_a_refused_answer_is_in_its_form_again_when_the_person_is_let_in_again(v
     expect_item(page, 0)
     Membership.objects.filter(user=annotator).delete()
     answer(page)
-    expect(notice(page, "refused")).to_contain_text("kept words")
+    expect_notice(page, "refused", "kept words")
     cast.member(annotator, items[0].project, Role.ANNOTATOR)
     page.reload()
     expect_item(page, 0)
@@ -201,7 +202,7 @@ def test_the_server_fails_and_recovers(visit, items, annotator):
     page.route(ANSWERS, break_twice)
     answer(page)
     expect_item(page, 1)
-    expect(notice(page, "server")).to_contain_text("The server has a problem.")
+    expect_notice(page, "server", "The server has a problem.")
     expect_state(page, "unsaved")
     expect_state(page, "saved")
     assert len(broken) == 2

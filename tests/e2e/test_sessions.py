@@ -11,12 +11,14 @@ from annotation.models.work import Judgment
 from tests import cast, factories
 from tests.e2e.judging import (
     JUDGE,
+    HeldBack,
     annotator_of,
     answer,
     by_question,
     choose,
     eventually,
     expect_item,
+    expect_notice,
     expect_state,
     kept_in_the_browser,
     notice,
@@ -24,6 +26,8 @@ from tests.e2e.judging import (
     submit,
     write,
 )
+
+GUIDELINES = re.compile("/p/harbour/guidelines/$")
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -84,11 +88,42 @@ def test_who_notices_that_somebody_else_signed_in_keeps_everything(visit, site, 
     expect_item(page, 0)
     sign_in_as(page, annotator_of(project, "omar"), site)
     answer(page)
-    expect(notice(page, "stranger")).to_contain_text("Somebody else has signed in")
+    expect_notice(page, "stranger", "Somebody else has signed in")
     assert Judgment.objects.count() == 0
     sign_in_as(page, annotator, site)
     page.reload()
     expect_state(page, "saved")
+    eventually(lambda: by_question() == {"Question number 0?": ("b", "kept words")}, page)
+
+
+def test_what_arrives_as_somebody_else_is_sent_again_when_they_are_back_at_once(
+    visit, site, items, annotator, project
+):
+    """Between the answer, refused to the other, and the question who is there, they have signed in again."""
+    page = visit(annotator, JUDGE).page
+    expect_item(page, 0)
+    line = HeldBack(page, GUIDELINES, "GET")
+    sign_in_as(page, annotator_of(project, "omar"), site)
+    answer(page)
+    eventually(lambda: bool(line.routes), page)
+    assert Judgment.objects.count() == 0
+    sign_in_as(page, annotator, site)
+    line.let_go()
+    eventually(lambda: by_question() == {"Question number 0?": ("b", "kept words")}, page)
+    expect_item(page, 1)
+    expect_state(page, "saved")
+    expect(notice(page, "refused")).to_be_hidden()
+
+
+def test_somebody_else_from_outside_the_project_is_told_apart_too(visit, site, items, annotator):
+    page = visit(annotator, JUDGE).page
+    expect_item(page, 0)
+    sign_in_as(page, cast.person("omar"), site)
+    answer(page)
+    expect_notice(page, "stranger", "Somebody else has signed in")
+    expect(notice(page, "refused")).to_be_hidden()
+    sign_in_as(page, annotator, site)
+    page.reload()
     eventually(lambda: by_question() == {"Question number 0?": ("b", "kept words")}, page)
 
 

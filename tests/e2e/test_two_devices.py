@@ -17,6 +17,7 @@ from tests.e2e.judging import (
     expect_draft,
     expect_entered,
     expect_item,
+    expect_notice,
     expect_state,
     notice,
     pairs,
@@ -40,6 +41,14 @@ def project():
 @pytest.fixture
 def items(project):
     return pairs(project)
+
+
+def answered(page: Page, number: int, label: str = "A is better") -> None:
+    expect_item(page, number)
+    choose(page, label)
+    submit(page)
+    expect_item(page, number + 1)
+    expect_state(page, "saved")
 
 
 def test_a_draft_begun_on_one_is_finished_on_the_other(visit, annotator):
@@ -70,7 +79,7 @@ def in_conflict(visit, annotator) -> Page:
     expect_draft(phone, comment=["from the phone"], **{"choice-0": ["a"]})
     write(desk, "from the desk")
     choose(desk, "Tie")
-    expect(notice(desk, "conflict")).to_contain_text("Changed in another tab or on another device.")
+    expect_notice(desk, "conflict", "Changed in another tab or on another device.")
     expect_state(desk, "unsaved")
     assert Draft.objects.get().body["comment"] == ["from the phone"], "never overwritten silently"
     expect_entered(desk, "Tie", "from the desk")
@@ -115,12 +124,9 @@ def test_typing_into_an_item_answered_elsewhere_says_so(visit, annotator):
     desk = visit(annotator, JUDGE).page
     expect_item(desk, 0)
     phone = visit(annotator, JUDGE).page
-    choose(phone, "A is better")
-    submit(phone)
-    expect_item(phone, 1)
-    expect_state(phone, "saved")
+    answered(phone, 0)
     write(desk, "too late")
-    expect(notice(desk, "answered")).to_contain_text("You answered this item in another tab")
+    expect_notice(desk, "answered", "You answered this item in another tab")
     desk.get_by_role("link", name="Go to the next item").click()
     expect_item(desk, 1)
     assert by_question() == {"Question number 0?": ("a", "")}
@@ -151,11 +157,7 @@ def test_each_tab_of_one_browser_sends_its_own_answers(visit, site, annotator):
     other.goto(site + JUDGE)
     expect_item(other, 0)
     for number, label in enumerate(("A is better", "Tie")):
-        expect_item(page, number)
-        choose(page, label)
-        submit(page)
-        expect_item(page, number + 1)
-        expect_state(page, "saved")
+        answered(page, number, label)
     assert by_question() == {"Question number 0?": ("a", ""), "Question number 1?": ("tie", "")}
     assert [url for url in ours if url.endswith("/judge/")] == [site + JUDGE] * 2
     assert theirs == []
@@ -165,10 +167,7 @@ def test_different_answers_are_one_judgment_and_a_message(visit, annotator):
     desk, phone = visit(annotator, JUDGE).page, visit(annotator, JUDGE).page
     for page in (desk, phone):
         expect_item(page, 0)
-    choose(desk, "A is better")
-    submit(desk)
-    expect_item(desk, 1)
-    expect_state(desk, "saved")
+    answered(desk, 0)
     write(phone, "I disagree with myself")
     choose(phone, "B is better")
     submit(phone)
@@ -178,33 +177,29 @@ def test_different_answers_are_one_judgment_and_a_message(visit, annotator):
     assert Judgment.objects.count() == 1
 
 
-def test_a_tab_goes_on_when_another_has_answered_its_item(visit, site, annotator):
+@pytest.fixture
+def tabs(visit, site, annotator) -> tuple[Page, Page]:
+    """Two tabs of one browser, the same item in both."""
     page = visit(annotator, JUDGE).page
     other = page.context.new_page()
     other.goto(site + JUDGE)
     expect_item(other, 0)
-    choose(page, "A is better")
-    submit(page)
-    expect_item(page, 1)
+    return page, other
+
+
+def test_a_tab_goes_on_when_another_has_answered_its_item(tabs):
+    page, other = tabs
+    answered(page, 0)
     expect_item(other, 1)
     assert by_question() == {"Question number 0?": ("a", "")}
 
 
-def test_a_tab_in_which_something_was_entered_stays(visit, site, annotator):
-    page = visit(annotator, JUDGE).page
-    other = page.context.new_page()
-    other.goto(site + JUDGE)
-    expect_item(other, 0)
+def test_a_tab_in_which_something_was_entered_stays(tabs):
+    page, other = tabs
     write(other, "begun here")
     expect_state(other, "saved")
-    choose(page, "A is better")
-    submit(page)
-    expect_item(page, 1)
-    expect_state(page, "saved")
-    choose(page, "Tie")
-    submit(page)
-    expect_item(page, 2)
-    expect_state(page, "saved")
+    answered(page, 0)
+    answered(page, 1, "Tie")
     expect_item(other, 0)
     expect(other.locator("#comment")).to_have_value("begun here")
 
@@ -216,10 +211,7 @@ def test_a_page_answered_elsewhere_before_its_modules_came_goes_on(visit, site, 
     line = HeldBack(other, re.compile(r"/judge/main(\.\w+)?\.js"), "GET")
     other.goto(site + JUDGE, wait_until="commit")
     expect_item(other, 0)
-    choose(page, "A is better")
-    submit(page)
-    expect_item(page, 1)
-    expect_state(page, "saved")
+    answered(page, 0)
     eventually(lambda: bool(line.routes), other)
     expect_item(other, 0)
     line.let_go()

@@ -30,7 +30,7 @@ export function start(main) {
   document.addEventListener("submit", takeOver, true);
   root.addEventListener("laurel:item", (event) => { if (!event.detail?.restored) settle(); });
   for (const kind of ["input", "change"]) root.addEventListener(kind, () => { touched = true; });
-  window.addEventListener("pageshow", (event) => { if (event.persisted) outbox.flush().then(refresh); });
+  window.addEventListener("pageshow", (event) => { if (event.persisted) outbox.flush().then(() => refresh()); });
   window.addEventListener("storage", (event) => {
     if (outbox.belongsHere(event.key)) refusals.show();
     if (outbox.tellsOfSent(event.key)) leaveAnswered();

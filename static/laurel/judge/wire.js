@@ -13,11 +13,10 @@ export async function post(url, fields, headers = {}, options = {}) {
   if (![302, 403, 404].includes(reply.status)) return { ...reply, outcome: outcomeOf(reply.status) };
   // Signed out, signed in again elsewhere (then the token has changed), or no longer a member: ask which.
   const who = await whoIsHere();
-  if (who === "member" && reply.status === 403) {
-    reply = await attempt(url, fields, headers, options);
-    return { ...reply, outcome: reply.status === 403 ? "signed-out" : outcomeOf(reply.status) };
-  }
-  return { ...reply, outcome: who === "member" || who === "gone" ? "refused" : who };
+  if (who !== "member") return { ...reply, outcome: who === "gone" ? "refused" : who };
+  // They are here now; perhaps somebody else was when it was sent. What is refused once more is refused for good.
+  reply = await attempt(url, fields, headers, options);
+  return { ...reply, outcome: reply.status === 403 ? "signed-out" : outcomeOf(reply.status) };
 }
 
 export async function get(url, headers = {}) {
@@ -47,13 +46,15 @@ function outcomeOf(status) {
   return status >= 500 || LATER.includes(status) ? "server" : "refused";
 }
 
-// The guidelines are open to every member; their page says who is signed in and carries a fresh token.
+// The guidelines are open to every member; their page says who is signed in and carries a fresh token. The page
+// that others get says who they are.
 async function whoIsHere() {
   const { status, text } = await ask(place.check, {});
-  if (status === 404) return "gone";
-  if (status !== 200) return outcomeOf(status) === "refused" ? "server" : outcomeOf(status);
+  if (status !== 200 && status !== 404) return outcomeOf(status) === "refused" ? "server" : outcomeOf(status);
   const body = new DOMParser().parseFromString(text, "text/html").body;
+  if (status === 404 && !body.dataset.user) return "gone";  // a page that says nothing, of a proxy for one
   if (body.dataset.user !== place.user) return "stranger";
+  if (status === 404) return "gone";
   token = JSON.parse(body.getAttribute("hx-headers"))["X-CSRFToken"];
   return "member";
 }
