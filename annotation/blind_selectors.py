@@ -1,17 +1,15 @@
 """Blind review: whose votes a person must not see yet, because their own judgment should not lean on them."""
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
 from typing import Any, Final, Literal
 
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from accounts.models import Role, User
 from annotation.models.learning import PracticeAnswer
 from annotation.models.project import Project
 from annotation.models.work import Assignment, Item, Judgment
-from annotation.selectors import JUDGES
+from annotation.selectors import JUDGES, may_be_changed
 
 Why = Literal["may be asked", "may change"]
 ASKED: Final[Why] = "may be asked"
@@ -71,13 +69,11 @@ def _hides(role: Role | None, project: Project) -> bool:
 
 def _changeable(person: User, project: Project, response_sets: Collection[str]) -> set[str]:
     """Those they have answered and may still answer differently, or skipped and may take up again."""
-    answered = Q(state=Assignment.State.DONE)
-    if project.reopen_hours is not None:  # as `assigning.may_reopen` says it
-        answered &= Q(finished_at__gte=timezone.now() - timedelta(hours=project.reopen_hours))
     met = Assignment.objects.filter(
         item__project=project, item__response_set__in=response_sets, annotator=person
-    ).exclude(note__in=Assignment.KNOWS_THE_ANSWER)
-    return {row[0] for row in _sets(met.filter(answered | Q(state=Assignment.State.SKIPPED)))}
+    )
+    untouched = Q(state=Assignment.State.SKIPPED) & ~Q(note__in=Assignment.KNOWS_THE_ANSWER)
+    return {row[0] for row in _sets(met.filter(may_be_changed() | untouched))}
 
 
 def _sets(

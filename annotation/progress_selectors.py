@@ -8,12 +8,11 @@ waits for a count of a million rows.
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Count, DurationField, ExpressionWrapper, F, Q, Sum, Value
-from django.db.models.functions import Now
+from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from accounts.models import User
@@ -24,6 +23,7 @@ from annotation.gold_selectors import ROUNDING
 from annotation.models.project import Project
 from annotation.models.quality import GoldAnswer
 from annotation.models.work import Answer, Assignment, Item, Judgment
+from annotation.selectors import may_be_changed
 
 TOTALS_SECONDS = 30
 PACE_SECONDS = 30
@@ -252,20 +252,10 @@ def own_work(annotator: User, project_ids: Iterable[int]) -> dict[int, OwnWork]:
             today=Count("pk", filter=done & Q(finished_at__gte=midnight())),
             drafts=Count("pk", filter=opened & Q(draft__isnull=False)),
             held=Count("pk", filter=opened),
-            to_reopen=Count("pk", filter=_may_be_changed()),
+            to_reopen=Count("pk", filter=may_be_changed()),
         )
     )
     return {
         row["project"]: OwnWork(row["done"], row["today"], row["drafts"], row["held"], row["to_reopen"])
         for row in rows
     }
-
-
-def _may_be_changed() -> Q:
-    """As `services.assigning.may_reopen` says it of one."""
-    hours = ExpressionWrapper(
-        F("project__reopen_hours") * Value(timedelta(hours=1)), output_field=DurationField()
-    )
-    in_time = Q(project__reopen_hours__isnull=True) | Q(finished_at__gte=Now() - hours)
-    unseen = ~Q(note__in=Assignment.KNOWS_THE_ANSWER)
-    return Q(state=Assignment.State.DONE) & ~Q(project__state=Project.State.CLOSED) & in_time & unseen

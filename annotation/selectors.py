@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Now
 from django.http import Http404
 from django.utils import timezone
 
 from accounts.models import Membership, Role, User
+from annotation.columns import columns
 from annotation.models.content import Response
 from annotation.models.project import Guideline, Project
 from annotation.models.work import Assignment, Draft, Item, Judgment
@@ -53,16 +55,15 @@ def project_for(user: User, slug: str, *, roles: Iterable[Role]) -> Project:
     return held[0]
 
 
-# Asked at the top of every page, and between all items: as it stands here it costs a third of the same
-# written with querysets.
-_JOINED = """
-    SELECT p.*, m.role AS role,
+# Asked at the top of every page, and between all items.
+_JOINED = f"""
+    SELECT {columns(Project, "p")}, m.role AS role,
         (SELECT max(g.version) FROM annotation_guideline g WHERE g.project_id = p.id) AS guideline_version,
         (SELECT s.display_order FROM annotation_assignment s
          WHERE s.id = %(assignment)s AND s.annotator_id = m.user_id AND s.project_id = p.id) AS display_order
     FROM accounts_membership m JOIN annotation_project p ON p.id = m.project_id
     WHERE m.user_id = %(user)s AND p.slug = %(slug)s
-"""
+"""  # noqa: S608  texts of our own
 
 
 def _joined(user: User, slug: str, assignment_id: int = 0) -> Project | None:
@@ -162,6 +163,16 @@ def answered_in(user: User, slug: str, assignment_id: int) -> tuple[Project, lis
         return found, found.display_order  # type: ignore[attr-defined]
     project = project_for(user, slug, roles=JUDGES)
     return project, own_assignment(user, project, assignment_id).display_order
+
+
+def may_be_changed() -> Q:
+    """Of assignments: answered, and the answer may be changed; `services.assigning.may_reopen` of many."""
+    hours = ExpressionWrapper(
+        F("project__reopen_hours") * Value(timedelta(hours=1)), output_field=DurationField()
+    )
+    in_time = Q(project__reopen_hours__isnull=True) | Q(finished_at__gte=Now() - hours)
+    unseen = ~Q(note__in=Assignment.KNOWS_THE_ANSWER)
+    return Q(state=Assignment.State.DONE) & ~Q(project__state=Project.State.CLOSED) & in_time & unseen
 
 
 @dataclass(frozen=True)

@@ -126,8 +126,8 @@ _TIMEOUTS = {
     "worker": "-c lock_timeout=60s",
     "command": "-c lock_timeout=60s",
 }
-# Pages ask the same few questions all day: half of what they cost was planning them anew. What workers and
-# commands ask is large and seldom, and better planned for its own values.
+# Pages ask the same few small questions all day, and planning them anew costs as much as answering them. What
+# workers and commands ask is large and seldom, and better planned for its own values.
 _PREPARED = LAUREL_PROCESS == "web" and environment.boolean("LAUREL_PREPARED_STATEMENTS", default=True)
 _given = environment.database("DATABASE_URL")
 LAUREL_EMBEDDED = _given is None

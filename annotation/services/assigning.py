@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from annotation.columns import columns
 from annotation.models.project import Project
 from annotation.models.work import Assignment
 from annotation.qualification_selectors import may_work
@@ -27,7 +28,7 @@ ANY_ANSWER = -1  # whatever was answered is taken back
 PAUSE = 0.002  # seconds between two tries
 
 # A new assignment, or the expired one opened again with the display order it had.
-_ASSIGN = """
+_ASSIGN = f"""
     INSERT INTO annotation_assignment
         (item_id, project_id, annotator_id, state, surplus, repeat, display_order, note, lease_expires_at,
          created_at)
@@ -35,16 +36,17 @@ _ASSIGN = """
     ON CONFLICT (item_id, annotator_id, repeat) DO UPDATE
     SET state = 'open', surplus = excluded.surplus, note = '', finished_at = NULL, shown_at = NULL,
         lease_expires_at = excluded.lease_expires_at
-    RETURNING *
-"""
+    RETURNING {columns(Assignment, "annotation_assignment")}
+"""  # noqa: S608  texts of our own
 
-_HELD = """
-    SELECT s.*, EXISTS (SELECT 1 FROM annotation_draft d WHERE d.assignment_id = s.id) AS has_draft
+_HELD = f"""
+    SELECT {columns(Assignment, "s")},
+        EXISTS (SELECT 1 FROM annotation_draft d WHERE d.assignment_id = s.id) AS has_draft
     FROM annotation_assignment s
     WHERE s.annotator_id = %s AND (s.project_id = %s AND s.state = 'open' OR s.id = %s)
     ORDER BY s.id
     FOR UPDATE OF s
-"""
+"""  # noqa: S608
 _ONE_STEP = """
     SELECT pg_advisory_xact_lock(hashtextextended(%s, 0)),
         pg_advisory_xact_lock_shared(hashtextextended(%s, 0))

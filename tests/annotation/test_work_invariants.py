@@ -296,4 +296,4 @@ def test_the_invariants_hold_after_every_step(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.slow
 @pytest.mark.django_db
 def test_the_invariants_hold_after_very_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    _run(monkeypatch, examples=50, steps=50)
+    _run(monkeypatch, examples=60, steps=50)
