@@ -126,7 +126,7 @@ _TIMEOUTS = {
     "worker": "-c lock_timeout=60s",
     "command": "-c lock_timeout=60s",
 }
-# Pages ask the same few small questions all day, and planning them anew costs as much as answering them. What
+# Pages ask the same few small questions all day: no need to plan them anew each time. What
 # workers and commands ask is large and seldom, and better planned for its own values.
 _PREPARED = LAUREL_PROCESS == "web" and environment.boolean("LAUREL_PREPARED_STATEMENTS", default=True)
 _given = environment.database("DATABASE_URL")
