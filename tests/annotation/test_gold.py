@@ -11,6 +11,7 @@ from annotation.models.work import Assignment, Item, Judgment
 from annotation.services import assigning, gold, reviewing, slots
 from tests import factories
 from tests.annotation.ordering import item_of, told, vote
+from tests.annotation.working import let_lease_run_out
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +52,22 @@ def test_gold_of_a_work_item_is_a_twin_and_leaves_its_votes_alone(
     other = assigning.claim(project=project, annotator=factories.user())
     assert other is not None
     assert slots.wrong_slots(project) == []
+
+
+def test_after_a_hold_that_ran_out_the_twin_stays_closed() -> None:
+    """Or the late answer to the one would meet the other; the item itself may come back."""
+    project = factories.project(overlap=1)
+    work, slow = item_of(project, 2), factories.user()
+    held = assigning.claim(project=project, annotator=slow)
+    assert held is not None
+    let_lease_run_out(held)
+    other = assigning.claim(project=project, annotator=factories.user())
+    assert other is not None
+    write(work, Answer("overall", choice="a"))
+    assert assigning.claim(project=project, annotator=slow) is None
+    let_lease_run_out(other)
+    back = assigning.claim(project=project, annotator=slow)
+    assert back == held
 
 
 def test_a_second_answer_corrects_the_first_and_the_log_keeps_the_old_one() -> None:

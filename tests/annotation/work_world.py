@@ -87,12 +87,22 @@ class World:
         return list((found.filter(annotator=person) if person else found).order_by("pk"))
 
     def new_to(self, person: User) -> dict[int, Item]:
-        """The items this person, and nobody by this name elsewhere, has met in no form."""
-        met = {held.item.response_set for held in self.assignments(person) if held.state not in ENDED}
+        """The items this person, and nobody by this name elsewhere, has met in no form.
+
+        A hold that ran out is forgotten, but for the item's twin: the late answer to the one would meet the other.
+        """
+        holds = self.assignments(person)
+        ran_out = [held.item for held in holds if held.state in ENDED]
+        met = {held.item.response_set for held in holds if held.state not in ENDED}
         for table in (Judgment.objects.filter(live=True), PracticeAnswer.objects.all()):
             rows = table.filter(annotator=person, item__project=self.project)
             met |= set(rows.values_list("item__response_set", flat=True))
-        return {item.pk: item for item in self.project.items.all() if item.response_set not in met}
+        return {
+            item.pk: item
+            for item in self.project.items.all()
+            if item.response_set not in met
+            and not any(one.pk != item.pk and one.response_set == item.response_set for one in ran_out)
+        }
 
     def open_to(self, person: User) -> dict[int, Item]:
         return {pk: item for pk, item in self.new_to(person).items() if item.slots_left > 0}

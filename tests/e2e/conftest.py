@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from django.core.signals import request_finished, request_started
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
@@ -90,6 +93,7 @@ def visit(chromium: Browser, site: str) -> Iterator[Callable[..., Visit]]:
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
+        context.on("close", lambda closed: contexts.remove(closed))
         context.on("request", lambda sent: on_their_way.add(sent))
         context.on("requestfinished", lambda sent: on_their_way.discard(sent))
         context.on("requestfailed", lambda sent: on_their_way.discard(sent))
@@ -111,15 +115,44 @@ def visit(chromium: Browser, site: str) -> Iterator[Callable[..., Visit]]:
         made.page.goto(site + path)
         return made
 
-    yield open_page
-    let_arrive(contexts, on_their_way)
-    for context in contexts:
-        context.close()
+    with requests_at_the_server() as at_work:
+        yield open_page
+        let_arrive(contexts, on_their_way)
+        for context in list(contexts):
+            context.set_offline(True)  # a page that closes sends what was entered on it
+            context.close()
+        settle(lambda: bool(at_work), time.sleep)
 
 
 def let_arrive(contexts: list[BrowserContext], on_their_way: set[Request]) -> None:
     """What the server still works on would meet the emptying of the tables after the test."""
-    deadline = time.monotonic() + 10
     pages = [page for context in contexts for page in context.pages if not page.is_closed()]
-    while pages and on_their_way and time.monotonic() < deadline:
-        pages[0].wait_for_timeout(50)
+    if pages:
+        settle(lambda: bool(on_their_way), lambda seconds: pages[0].wait_for_timeout(1000 * seconds))
+
+
+def settle(busy: Callable[[], bool], pause: Callable[[float], None]) -> None:
+    deadline = time.monotonic() + 10
+    while busy() and time.monotonic() < deadline:
+        pause(0.05)
+
+
+@contextmanager
+def requests_at_the_server() -> Iterator[set[int]]:
+    """The threads of the live server that answer a request at this moment."""
+    at_work: set[int] = set()
+
+    def begin(**_: object) -> None:
+        if threading.current_thread() is not threading.main_thread():  # there the test asks without a browser
+            at_work.add(threading.get_ident())
+
+    def end(**_: object) -> None:
+        at_work.discard(threading.get_ident())
+
+    request_started.connect(begin)
+    request_finished.connect(end)
+    try:
+        yield at_work
+    finally:
+        request_started.disconnect(begin)
+        request_finished.disconnect(end)

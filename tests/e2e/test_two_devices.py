@@ -147,7 +147,10 @@ def test_the_same_answer_on_both_is_one_judgment(visit, annotator):
 
 
 def test_each_tab_of_one_browser_sends_its_own_answers(visit, site, annotator):
-    """They share an outbox: were one to send the other's, the reply with the next item would go astray."""
+    """They share an outbox: were one to send the other's, the reply with the next item would go astray.
+
+    A draft is no answer: a tab that is still loading may find in the browser what the other has just entered.
+    """
     page = visit(annotator, JUDGE).page
     other = page.context.new_page()
     ours: list[str] = []
@@ -160,7 +163,7 @@ def test_each_tab_of_one_browser_sends_its_own_answers(visit, site, annotator):
         answered(page, number, label)
     assert by_question() == {"Question number 0?": ("a", ""), "Question number 1?": ("tie", "")}
     assert [url for url in ours if url.endswith("/judge/")] == [site + JUDGE] * 2
-    assert theirs == []
+    assert [url for url in theirs if url.endswith("/judge/")] == []
 
 
 def test_different_answers_are_one_judgment_and_a_message(visit, annotator):
