@@ -89,7 +89,7 @@ class World:
     def new_to(self, person: User) -> dict[int, Item]:
         """The items this person, and nobody by this name elsewhere, has met in no form.
 
-        A hold that ran out is forgotten, but for the item's twin: the late answer to the one would meet the other.
+        A hold that ran out is forgotten, but for the item's twin: a late answer to one would meet the other.
         """
         holds = self.assignments(person)
         ran_out = [held.item for held in holds if held.state in ENDED]
