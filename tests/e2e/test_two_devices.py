@@ -156,9 +156,10 @@ def test_each_tab_of_one_browser_sends_its_own_answers(visit, site, annotator):
     other.on("request", lambda sent: theirs.append(sent.url) if sent.method == "POST" else None)
     other.goto(site + JUDGE)
     expect_item(other, 0)
-    expect_state(other, "saved")  # one that still loads takes up, as a draft, what is entered in the first
+    expect_state(other, "saved")
     for number, label in enumerate(("A is better", "Tie")):
         answered(page, number, label)
+        expect_item(other, number + 1)  # or it takes up, as a draft, what is entered in the first meanwhile
     assert by_question() == {"Question number 0?": ("a", ""), "Question number 1?": ("tie", "")}
     assert [url for url in ours if url.endswith("/judge/")] == [site + JUDGE] * 2
     assert theirs == []
