@@ -63,6 +63,19 @@ def resampled_clusters(clusters: Clusters, *, rng: np.random.Generator, draws: i
         yield np.asarray(drawn @ clusters.incidence, dtype=np.float64)
 
 
+def resampled_means(
+    values: FloatArray, *, rng: np.random.Generator, draws: int, places: int = 12
+) -> FloatArray:
+    """(draws,) means of resamples of N values; values equal to so many decimal places are drawn together."""
+    distinct, multiplicity = np.unique(np.round(values, places), return_counts=True)
+    step = max(1, BLOCK_CELLS // len(distinct))
+    blocks = [
+        rng.multinomial(len(values), multiplicity / len(values), size=min(step, draws - start)) @ distinct
+        for start in range(0, draws, step)
+    ]
+    return np.concatenate(blocks) / len(values)
+
+
 def estimates(
     counts: UnitCounts,
     coefficients: Mapping[str, Coefficient],

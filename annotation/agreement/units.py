@@ -129,7 +129,7 @@ def from_ratings(
         raise UnusableRatingsError(
             f"unit ids {unit_ids.shape} and ratings {ratings.shape} must be flat arrays of one length"
         )
-    unit_codes = _unit_codes(unit_ids)
+    unit_codes = compact(unit_ids)
     given = int(np.count_nonzero(np.bincount(unit_codes)))
     present = _present(ratings)
     if not present.all():
@@ -178,7 +178,7 @@ def _numeric(names: tuple[Any, ...], given: Sequence[float] | None, *, default: 
     return values
 
 
-def _unit_codes(ids: AnyArray) -> IntArray:
+def compact(ids: AnyArray) -> IntArray:
     """Small integers for the ids; gaps are allowed where the ids are themselves compact integers."""
     if ids.size and np.issubdtype(ids.dtype, np.integer):
         low, high = int(ids.min()), int(ids.max())

@@ -8,6 +8,7 @@ import pytest
 
 from annotation.agreement.bootstrap import estimates, resampled
 from annotation.agreement.cohen import cohen_kappa, contingency
+from annotation.agreement.conger import conger_kappa
 from annotation.agreement.estimate import Coefficient
 from annotation.agreement.fleiss import classic_fleiss, fleiss
 from annotation.agreement.gwet import ac1, uniform_chance
@@ -34,7 +35,6 @@ COEFFICIENTS: dict[str, Coefficient] = {
     "randolph_free_marginal": uniform_chance,
 }
 ELSEWHERE = {"dawid_skene_1979", "bradley_terry_citations", "gold_bounds", "sprt_gold"}
-NOT_BUILT = {"conger_kappa"}
 
 
 def matrices(reference: dict[str, Any]) -> dict[str, UnitCounts]:
@@ -86,8 +86,8 @@ def test_every_value_in_the_reference_file() -> None:
                 assert spread == pytest.approx(error, rel=0.15), (name, key)
         for level, rounded in reference[name].get("paper_rounded", {}).items():
             assert expected[level] == pytest.approx(rounded, abs=5e-4)
-    left -= check_fleiss_details(reference, counts) | check_cohen(reference)
-    assert left == {f"irrCAC_raw4raters: {key}" for key in NOT_BUILT}
+    left -= check_fleiss_details(reference, counts) | check_cohen(reference) | check_conger(reference)
+    assert left == set()
 
 
 def bootstrap_error(counts: UnitCounts, coefficient: Coefficient) -> float:
@@ -116,6 +116,16 @@ def check_fleiss_details(reference: dict[str, Any], counts: dict[str, UnitCounts
     assert (interval.low, interval.high) == pytest.approx(expected["gwet_ci95"], abs=0.02)
     keys = ("per_category", "se0_fleiss_nee_landis_1979", "z", "pe", "gwet_se_of_kappa", "gwet_ci95")
     return {f"fleiss1971: {key}" for key in keys}
+
+
+def check_conger(reference: dict[str, Any]) -> set[str]:
+    entry = reference["irrCAC_raw4raters"]
+    table = np.array(entry["matrix_12x4"], dtype=object)
+    unit, who = np.indices(table.shape)
+    given = np.array([value is not None for value in table.ravel()])
+    found = conger_kappa(unit.ravel()[given], who.ravel()[given], table.ravel()[given].astype(float))
+    assert found.value == pytest.approx(entry["expected"]["conger_kappa"][0], abs=5e-6)
+    return {"irrCAC_raw4raters: conger_kappa"}
 
 
 def check_cohen(reference: dict[str, Any]) -> set[str]:
