@@ -36,7 +36,7 @@ Foresee = Callable[[Votes, Votes], FloatArray]
 class Score:
     """Held-out log-likelihood of one method: nats a vote, over so many votes.
 
-    gain: what it has more than vote shares; low, high: its interval, None for vote shares themselves.
+    gain: what it has more than the first method; low, high: its interval, None for the first itself.
     """
 
     log_likelihood: float
@@ -44,6 +44,14 @@ class Score:
     gain: float
     low: float | None
     high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The score of each method, and the one that fits best: the first that no other surely surpasses."""
+
+    scores: dict[str, Score]
+    best: str
 
 
 def shares(learn: Votes, ahead: Votes) -> FloatArray:
@@ -67,9 +75,10 @@ def by_confusion(learn: Votes, ahead: Votes) -> FloatArray:
 
 METHODS: dict[str, Foresee] = {
     "vote-shares": shares,
-    "dawid-skene": by_confusion,
     "competence": by_competence,
+    "dawid-skene": by_confusion,
 }
+"""The simplest first: where two are level, the simpler one is taken."""
 
 
 def compared(
@@ -80,10 +89,11 @@ def compared(
     folds: int = FOLDS,
     draws: int = 1000,
     confidence: float = 0.95,
-) -> dict[str, Score]:
-    """The score of each method; votes of weight 0 are neither learned from nor foreseen.
+) -> Comparison:
+    """Each method on the same folds; votes of weight 0 are neither learned from nor foreseen.
 
-    Others are held against the first method. Raises `UnusableVotesError` with fewer votes than folds.
+    methods: the simplest first; that one the others are held against. Raises `UnusableVotesError` with fewer
+    votes than folds.
     """
     votes = votes.taken(votes.weight > 0)
     if len(votes) < folds:
@@ -97,20 +107,16 @@ def compared(
             chances = foresee(learn, ahead)[np.arange(len(ahead)), ahead.outcome]
             logs[name][held] = np.log(np.maximum(chances, SMALLEST))
     first = next(iter(methods))
-    drawn = _resampled_pairs(votes, {name: one - logs[first] for name, one in logs.items()}, rng, draws)
+    gains = {name: one - logs[first] for name, one in logs.items()}
+    drawn = _resampled_pairs(votes, gains, rng, draws)
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
-    found = {}
-    for name, one in logs.items():
+    scores = {}
+    for name, gain in gains.items():
         low, high = (None, None) if name == first else (float(end) for end in np.quantile(drawn[name], ends))
-        found[name] = Score(float(one.mean()), len(votes), float((one - logs[first]).mean()), low, high)
-    return found
-
-
-def best(scores: Mapping[str, Score]) -> str:
-    """The method that fits best: the highest score among those surely better than vote shares, else these."""
-    first = next(iter(scores))
-    surely = [name for name, one in scores.items() if one.low is not None and one.low > 0]
-    return max(surely, key=lambda name: scores[name].log_likelihood, default=first)
+        scores[name] = Score(float(logs[name].mean()), len(votes), float(gain.mean()), low, high)
+    top = max(scores, key=lambda name: scores[name].log_likelihood)
+    level = [name for name in scores if name == top or np.quantile(drawn[top] - drawn[name], ends[0]) <= 0]
+    return Comparison(scores, level[0])
 
 
 def shrinkage(counts: FloatArray, even: FloatArray, *, steps: int = 200) -> float:

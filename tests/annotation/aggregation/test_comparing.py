@@ -5,20 +5,40 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import gammaln
 
-from annotation.aggregation.comparing import METHODS, best, compared, shares, shrinkage
+from annotation.aggregation.comparing import METHODS, compared, shares, shrinkage
 from annotation.aggregation.shares import UnusableVotesError
 from annotation.aggregation.votes import votes_of
 from tests.annotation.aggregation.voting import simulated
 
 
 def test_weighing_people_pays_where_they_differ() -> None:
-    scores = compared(simulated(1).votes, rng=np.random.default_rng(0), draws=300)
-    assert list(scores) == ["vote-shares", "dawid-skene", "competence"]
+    found = compared(simulated(1).votes, rng=np.random.default_rng(0), draws=300)
+    scores = found.scores
+    assert list(scores) == ["vote-shares", "competence", "dawid-skene"]
     assert scores["vote-shares"].gain == 0
     for name in ("dawid-skene", "competence"):
         assert scores[name].low is not None
         assert 0 < scores[name].low < scores[name].gain < scores[name].high  # type: ignore[operator]
-    assert best(scores) == "competence"
+    assert found.best == "competence"
+
+
+def test_where_two_are_level_the_simpler_one_is_taken() -> None:
+    def even(learn, ahead):  # type: ignore[no-untyped-def]
+        return np.full((len(ahead), 3), 1 / 3)
+
+    def hardly_better(learn, ahead):  # type: ignore[no-untyped-def]
+        chances = even(learn, ahead)
+        chances[:30, :] = 0.0
+        chances[np.arange(30), ahead.outcome[:30]] = 0.36
+        chances[30:60, :] = 0.0
+        chances[np.arange(30, 60), ahead.outcome[30:60]] = 0.312
+        return chances
+
+    votes = simulated(1).votes
+    methods = {"even": even, "hardly better": hardly_better}
+    found = compared(votes, rng=np.random.default_rng(0), methods=methods, draws=300)
+    assert found.scores["hardly better"].gain > 0
+    assert found.best == "even"
 
 
 def test_shares_stay_where_everybody_is_the_same_coin() -> None:
@@ -29,8 +49,7 @@ def test_shares_stay_where_everybody_is_the_same_coin() -> None:
     who = np.concatenate([rng.permutation(60)[:5] for _ in range(600)])
     outcome = (rng.random(len(pair))[:, None] > np.cumsum(chances[pair], axis=1)).sum(axis=1).clip(0, 2)
     votes = votes_of(pair, who, outcome, pairs=600, annotators=60)
-    scores = compared(votes, rng=rng, draws=300)
-    assert best(scores) == "vote-shares"
+    assert compared(votes, rng=rng, draws=300).best == "vote-shares"
 
 
 def test_the_score_is_the_mean_log_chance_of_what_was_said() -> None:
@@ -42,7 +61,7 @@ def test_the_score_is_the_mean_log_chance_of_what_was_said() -> None:
         rng=np.random.default_rng(0),
         methods={"flat": lambda learn, ahead: np.tile(flat, (len(ahead), 1))},
         draws=50,
-    )
+    ).scores
     assert scores["flat"].log_likelihood == pytest.approx(np.log(flat)[votes.outcome].mean())
     assert scores["flat"].votes == len(votes)
 
@@ -88,7 +107,7 @@ def test_the_interval_is_wider_over_pairs_than_over_votes() -> None:
     }
     width = []
     for of in (votes, many):
-        score = compared(of, rng=np.random.default_rng(1), methods=flat, draws=2000)["project"]
+        score = compared(of, rng=np.random.default_rng(1), methods=flat, draws=2000).scores["project"]
         assert score.low is not None
         assert score.high is not None
         width.append(score.high - score.low)
