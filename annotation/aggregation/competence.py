@@ -29,7 +29,6 @@ SHRINK_KNOWING = 8.0
 SHRINK_GUESSING = 10.0
 TOLERANCE = 1e-4
 MOST_STEPS = 200
-FLIP = np.array([2, 1, 0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,10 +87,15 @@ def competence(
 
 def posterior(votes: Votes, learned: Competences) -> FloatArray:
     """(pairs, 3) T of any votes under what was learned before, from other votes or from these."""
-    gain = votes.weight * np.log1p(_odds(learned).ravel()[_on_screen(votes)])
+    gain = gains(votes, learned)
     cells = np.bincount(votes.pair * 3 + votes.outcome, weights=gain, minlength=3 * votes.pairs)
     logits = np.where(learned.possible > 0, cells.reshape(votes.pairs, 3), -np.inf)
     return np.asarray(softmax(logits, axis=1))
+
+
+def gains(votes: Votes, learned: Competences) -> FloatArray:
+    """(V,) what each vote adds to the log chance of the outcome it names, next to the other outcomes."""
+    return np.asarray(votes.weight * np.log1p(_odds(learned).ravel()[_cells(votes)]))
 
 
 def predicted(truth: FloatArray, learned: Competences, votes: Votes) -> FloatArray:
@@ -102,10 +106,9 @@ def predicted(truth: FloatArray, learned: Competences, votes: Votes) -> FloatArr
     return np.asarray(knows * truth[votes.pair] + (1 - knows) * guess)
 
 
-def _on_screen(votes: Votes) -> IntArray:
+def _cells(votes: Votes) -> IntArray:
     """(V,) cell of (annotator, outcome on the screen)."""
-    shown = np.where(votes.swapped, 2 - votes.outcome, votes.outcome)
-    return np.asarray(votes.annotator * 3 + shown)
+    return np.asarray(votes.annotator * 3 + votes.on_screen)
 
 
 def _odds(learned: Competences) -> FloatArray:
@@ -125,7 +128,7 @@ def _even(votes: Votes, possible: FloatArray) -> Competences:
 def _maximise(
     votes: Votes, truth: FloatArray, before: Competences, n: FloatArray, knowing: float, guessing: float
 ) -> Competences:
-    cell = _on_screen(votes)
+    cell = _cells(votes)
     true = truth.ravel()[votes.pair * 3 + votes.outcome]
     odds = _odds(before).ravel()[cell]
     known = true * odds / (1 + odds)

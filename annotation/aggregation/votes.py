@@ -49,8 +49,16 @@ class Votes:
         given = np.bincount(self.outcome, minlength=self.outcomes) > 0
         return np.asarray(given if given.any() else ~given)
 
+    @property
+    def on_screen(self) -> IntArray:
+        """(V,) the outcome of a pair as the screen told it: 0 what stood first is better, 1 tie, 2."""
+        return np.asarray(np.where(self.swapped, 2 - self.outcome, self.outcome))
+
     def reweighted(self, weight: npt.ArrayLike) -> "Votes":
         return replace(self, weight=_weights(weight, len(self)))
+
+    def reweighted_evenly(self) -> "Votes":
+        return replace(self, weight=np.ones(len(self)))
 
     def taken(self, which: BoolArray | IntArray) -> "Votes":
         """Some of the votes; pairs and annotators keep their numbers."""
