@@ -5,8 +5,8 @@ None of them says that somebody is careless; each says where to look.
 run         the longest run of one answer on the screen. Of n answers drawn with the annotator's own shares
             p_k, a run of r or more comes up with chance about 1 − exp(−Σ_k ((n − r)(1 − p_k) + 1) p_k^r).
 entropy     H = −Σ p_k log₂ p_k of the answers on the screen, in bits.
-triads      three responses of one prompt, compared two at a time. Circular: a over b, b over c, c over a. Coins
-            make a quarter of the triads without ties circular.
+triads      three responses of one prompt, compared two at a time. Circular: a over b, b over c, c over a. Of
+            triads without ties, coins make a quarter circular.
 
 Sources: W. Feller (1968), An Introduction to Probability Theory, vol. 1, ch. XIII.7 (runs; the Poisson limit
 as in R. Arratia, L. Goldstein, L. Gordon 1990); C. Shannon (1948); M. Kendall, B. Babington Smith (1940), On
