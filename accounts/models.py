@@ -45,6 +45,9 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     project = models.ForeignKey("annotation.Project", on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices)
+    group = models.CharField(
+        max_length=60, blank=True, db_default=""
+    )  # of annotators, compared on the monitor
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -37,6 +37,11 @@ class Project(models.Model):
         PAUSED = "paused", "Paused"
         CLOSED = "closed", "Closed"
 
+    class Aggregation(models.TextChoices):
+        SHARES = "vote-shares", "Vote shares"
+        COMPETENCE = "competence", "Competence"
+        DAWID_SKENE = "dawid-skene", "Dawid-Skene"
+
     slug = models.SlugField(max_length=80, unique=True)
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.PAIRWISE)
@@ -58,6 +63,16 @@ class Project(models.Model):
     repeat_rate = models.FloatField(default=0.0)  # share of silent repeats with the order swapped
     reopen_hours = models.PositiveIntegerField(null=True, blank=True)  # none: until the project is closed
     qualification_required = models.BooleanField(default=False)
+    # --- how far the labels are trusted ---
+    aggregation = models.CharField(
+        max_length=12,
+        choices=Aggregation.choices,
+        default=Aggregation.SHARES,
+        db_default=Aggregation.SHARES,
+    )
+    expert_weight = models.PositiveSmallIntegerField(default=3, db_default=3)  # votes that a decision counts
+    auto_pause = models.BooleanField(default=True, db_default=True)  # failed gold, or two independent signs
+    spot_check_rate = models.FloatField(default=0.02, db_default=0.02)  # share of finished items seen again
     # --- what annotators see ---
     show_progress = models.BooleanField(default=True)  # how far the whole project is
     show_accuracy = models.BooleanField(default=False)  # their own share of right gold answers
@@ -76,6 +91,16 @@ class Project(models.Model):
             ),
             models.CheckConstraint(condition=Q(rating_points__in=[5, 7]), name="project_rating_points_known"),
             models.CheckConstraint(condition=Q(repeat_rate__range=(0, 0.5)), name="project_repeat_rate_sane"),
+            models.CheckConstraint(
+                condition=Q(aggregation__in=["vote-shares", "competence", "dawid-skene"]),
+                name="project_aggregation_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(expert_weight__range=(1, 100)), name="project_expert_weight_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(spot_check_rate__range=(0, 1)), name="project_spot_check_rate_is_a_share"
+            ),
         ]
 
     def __str__(self) -> str:

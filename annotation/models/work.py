@@ -173,6 +173,7 @@ class Judgment(models.Model):
         BROWSER = "browser", "Browser"
         IMPORTED = "imported", "Imported"
         SIMULATED = "simulated", "Simulated"
+        EXPERT = "expert", "Expert"  # a reviewer's decision, with the votes before them
 
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="judgments")
     annotator = models.ForeignKey(
