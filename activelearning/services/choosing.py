@@ -49,7 +49,7 @@ def choose(*, project: Project, n: int, seed: int) -> Choice:
     Takes as long as scoring does and holds no lock meanwhile. Raises `scoring.ScoringFailed`.
     """
     rng, config = np.random.default_rng(seed), RecipeConfig()
-    aggregating.rebuild(project=project)
+    aggregating.refresh(project=project)
     ensemble = Ensemble.objects.filter(project=project, active=True).select_related("run__snapshot").first()
     splits = _splits(ensemble)
     taken = sorted(taken_pairs(project))

@@ -38,7 +38,7 @@ def create(*, project: Project, actor: User | None = None) -> DatasetSnapshot:
     Raises `NothingToSnapshot`. The row exists only if the folder is whole.
     """
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # two snapshots take turns
-    if aggregating.rebuild(project=project) == 0:
+    if aggregating.refit(project=project) == 0:
         raise NothingToSnapshot(_nothing(project))
     number = (project.snapshots.aggregate(last=Max("number"))["last"] or 0) + 1
     folder = _free_folder(project, number)

@@ -242,14 +242,14 @@ def test_an_import_while_scores_are_made_does_no_harm(monkeypatch: pytest.Monkey
     scored.judge_some(project, 5)
     scored.with_ensemble(project)
     scored.score_by(monkeypatch, scored.unsure)
-    answer = choosing.aggregating.rebuild
+    answer = choosing.aggregating.refresh
 
-    def rebuild_then_import(*, project: Project) -> int:
+    def refresh_then_import(*, project: Project) -> int:
         found = answer(project=project)
         bring(project, row(777, ("w1", "a")))
         return found
 
-    monkeypatch.setattr(choosing.aggregating, "rebuild", rebuild_then_import)
+    monkeypatch.setattr(choosing.aggregating, "refresh", refresh_then_import)
     assert len(pairs_of(selecting.select(project=project, n=20, seed=1))) == 20
 
 
