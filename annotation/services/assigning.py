@@ -20,6 +20,7 @@ from annotation.models.project import Project
 from annotation.models.work import Assignment
 from annotation.qualification_selectors import may_work
 from annotation.services import slots
+from annotation.standing_selectors import USUAL, Terms
 
 REPEAT_DISTANCE = 20  # answers between an item and its silent repeat, at least
 REPEAT_WINDOW = 100  # a repeat is drawn from so many answers before those
@@ -48,8 +49,10 @@ _HELD = f"""
     FOR UPDATE OF s
 """  # noqa: S608
 _ONE_STEP = """
-    SELECT pg_advisory_xact_lock(hashtextextended(%s, 0)),
-        pg_advisory_xact_lock_shared(hashtextextended(%s, 0))
+    SELECT pg_advisory_xact_lock(hashtextextended(%(person)s, 0)),
+        pg_advisory_xact_lock_shared(hashtextextended(%(question)s, 0)),
+        (SELECT ARRAY[(st.state <> 'active')::int::float8, st.gold_rate] FROM annotation_standing st
+         WHERE st.project_id = %(project)s AND st.annotator_id = %(annotator)s)
 """
 
 _REPEATABLE = """
@@ -81,24 +84,24 @@ def hand_out(
     """
     rng = rng or random.SystemRandom()
     with transaction.atomic():
-        one_step_at_a_time(annotator, project.pk)
-        work = _hand_out(project, annotator, held(project, annotator), rng, ahead)
-    if work.current is not None or project.state != Project.State.RUNNING:
+        terms = one_step_at_a_time(annotator, project.pk)
+        work = _hand_out(project, annotator, held(project, annotator), rng, ahead, terms)
+    if work.current is not None or terms.barred or project.state != Project.State.RUNNING:
         return work
     # A lease may have run out unnoticed, or the last rows were passed over because others held them.
     if expire_leases(project=project) or slots.open_to(project, annotator.pk):
         with transaction.atomic():
-            one_step_at_a_time(annotator, project.pk)
-            work = _hand_out(project, annotator, held(project, annotator), rng, ahead, patient=True)
+            terms = one_step_at_a_time(annotator, project.pk)
+            work = _hand_out(project, annotator, held(project, annotator), rng, ahead, terms, patient=True)
     return work
 
 
-def go_on(*, project: Project, annotator: User, held: Sequence[Assignment]) -> Work | None:
+def go_on(*, project: Project, annotator: User, held: Sequence[Assignment], terms: Terms) -> Work | None:
     """`hand_out` inside the transaction of an answer: `held` are what else they hold, locked.
 
     None when no work was found at once: then it takes a `hand_out` of its own, which may have to wait.
     """
-    work = _hand_out(project, annotator, held, random.SystemRandom(), ahead=True)
+    work = _hand_out(project, annotator, held, random.SystemRandom(), True, terms)
     return work if work.current is not None else None
 
 
@@ -171,16 +174,25 @@ def lease_end(project: Project) -> datetime:
     return timezone.now() + timedelta(seconds=project.lease_seconds)
 
 
-def one_step_at_a_time(annotator: User, project_id: int | None = None) -> None:
+def one_step_at_a_time(annotator: User, project_id: int | None = None) -> Terms:
     """The tabs of one person take turns until the transaction ends; different people never meet here.
 
-    Whoever may be handed an item names the project: its question does not change meanwhile.
+    Whoever may be handed an item names the project: its question does not change meanwhile, and they learn
+    their terms there. Who is paused while they wait here may be handed one item more, never shown it.
     """
     if project_id is None:
         in_turn(f"work/{annotator.pk}")
-        return
+        return USUAL
+    values: dict[str, str | int] = {
+        "person": f"work/{annotator.pk}",
+        "question": _question(project_id),
+        "project": project_id,
+        "annotator": annotator.pk,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_ONE_STEP, [f"work/{annotator.pk}", _question(project_id)])
+        cursor.execute(_ONE_STEP, values)
+        *_locks, decided = cursor.fetchone()
+    return USUAL if decided is None else Terms(bool(decided[0]), decided[1])
 
 
 def nobody_meanwhile(project_id: int) -> None:
@@ -216,18 +228,22 @@ def _hand_out(
     held: Sequence[Assignment],
     rng: random.Random,
     ahead: bool,
+    terms: Terms,
     *,
     patient: bool = False,
 ) -> Work:
+    if terms.barred:
+        return Work(None)
     may_claim = project.state == Project.State.RUNNING and may_work(project, annotator)
+    gold_rate = max(project.gold_rate, terms.gold_rate or 0)
     current = held[0] if held else None
     if current is None and may_claim:
-        current = _claim(project, annotator, rng, patient=patient, take_over=True)
+        current = _claim(project, annotator, rng, gold_rate, patient=patient, take_over=True)
     if current is not None:
         _show(current, project)
     waiting = next((one for one in held[1:] if one.shown_at is None), None)
     if ahead and waiting is None and may_claim and current is not None:
-        waiting = _claim(project, annotator, rng)
+        waiting = _claim(project, annotator, rng, gold_rate)
     return Work(current, waiting if ahead else None)
 
 
@@ -242,6 +258,7 @@ def _claim(
     project: Project,
     annotator: User,
     rng: random.Random,
+    gold_rate: float,
     *,
     patient: bool = False,
     take_over: bool = False,
@@ -251,7 +268,7 @@ def _claim(
         repeat = _repeat(project, annotator, rng)
         if repeat is not None:
             return repeat
-    gold = rng.random() < project.gold_rate
+    gold = rng.random() < gold_rate
     taken = (_wait_for_slot if patient else _take_slot)(project, annotator, gold)
     if taken is None and take_over:
         taken = slots.take_over_row(project, annotator.pk)

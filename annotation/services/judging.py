@@ -83,7 +83,7 @@ def submit(
     _check_key(idempotency_key)
     try:
         with transaction.atomic():
-            assigning.one_step_at_a_time(annotator, go_on_in.pk if go_on_in else None)
+            terms = assigning.one_step_at_a_time(annotator, go_on_in.pk if go_on_in else None)
             assignment, others = _held(assignment_id, annotator, go_on_in)
             earlier = _earlier(assignment)
             body = _checked(assignment, earlier, answers, reasons, comment, spans)
@@ -105,7 +105,7 @@ def submit(
                 _store(judgment, assignment, body)
             work = None
             if go_on_in is not None and assignment.state == Assignment.State.DONE:
-                work = assigning.go_on(project=go_on_in, annotator=annotator, held=others)
+                work = assigning.go_on(project=go_on_in, annotator=annotator, held=others, terms=terms)
             return Submission(stored or judgment, created=stored is None, work=work)
     except IntegrityError as error:
         stored = Judgment.objects.filter(idempotency_key=idempotency_key).first()

@@ -25,12 +25,12 @@ class CannotClaim(Exception):
 @transaction.atomic
 def claim_item(*, item: Item, annotator: User, rng: random.Random | None = None) -> Assignment:
     """This very item, leased to this person like any other. Raises `CannotClaim`."""
-    assigning.one_step_at_a_time(annotator, item.project_id)
+    terms = assigning.one_step_at_a_time(annotator, item.project_id)
     project = item.project
     held = Assignment.objects.filter(item=item, annotator=annotator, repeat=False).first()
     if held is not None and held.state == Assignment.State.OPEN:
         return held
-    if project.state != Project.State.RUNNING or not may_work(project, annotator):
+    if terms.barred or project.state != Project.State.RUNNING or not may_work(project, annotator):
         raise CannotClaim(_("Nobody is given new items here at the moment."))
     if not new_to(annotator, project, [item.response_set]) or _holds_twin(item, annotator):
         raise CannotClaim(_("You have met these responses before, or they are before you now."))
