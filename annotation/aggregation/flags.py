@@ -26,7 +26,9 @@ import numpy as np
 from scipy import special
 
 Standing = Literal["none", "open", "passes", "weak", "fails"]
-Kind = Literal["gold", "weak", "left", "right", "first", "later", "fast", "same"]
+Kind = Literal[
+    "gold", "weak", "guesses", "left", "right", "first", "later", "fast", "same", "run", "unlike", "round"
+]
 
 BAR = 0.60
 CERTAINTY = 0.95
