@@ -47,7 +47,7 @@ _ANNOTATORS = """
         {shape}
         CROSS JOIN LATERAL (
             SELECT n > 1 AND best IS NOT NULL AND j.display_order IS NOT NULL AS placed) screen
-        WHERE i.project_id = %(project)s AND j.live
+        WHERE i.project_id = %(project)s AND j.live AND j.source <> 'expert'
         GROUP BY j.annotator_id
     ) s
     JOIN accounts_user u ON u.id = s.annotator_id
@@ -66,7 +66,8 @@ _ALIKE = """
         CROSS JOIN LATERAL (SELECT CASE WHEN j.display_order IS NULL THEN stored ELSE ARRAY(
             SELECT stored[o + 1] FROM unnest(j.display_order) WITH ORDINALITY AS d(o, k) ORDER BY k
         ) END AS shown) screen
-        WHERE i.project_id = %(project)s AND NOT i.is_gold AND j.live AND a.choice = ''
+        WHERE i.project_id = %(project)s AND NOT i.is_gold AND j.live AND j.source <> 'expert'
+          AND a.choice = ''
         GROUP BY j.annotator_id, shown
     ) counted
     GROUP BY annotator_id
@@ -78,7 +79,7 @@ _ON_TOP = f"""
     JOIN annotation_item i ON i.id = j.item_id
     JOIN annotation_answer a ON a.judgment_id = j.id AND a.criterion = %(criterion)s
     {_TOP}
-    WHERE i.project_id = %(project)s AND NOT i.is_gold AND j.live AND a.choice = ''
+    WHERE i.project_id = %(project)s AND NOT i.is_gold AND j.live AND j.source <> 'expert' AND a.choice = ''
     GROUP BY best ORDER BY best
 """  # noqa: S608
 
@@ -88,7 +89,7 @@ _POINTS = """
     JOIN annotation_item i ON i.id = j.item_id
     JOIN annotation_answer a ON a.judgment_id = j.id AND a.criterion = %(criterion)s
     CROSS JOIN LATERAL unnest(a.ratings) AS r(rating)
-    WHERE i.project_id = %(project)s AND NOT i.is_gold AND j.live
+    WHERE i.project_id = %(project)s AND NOT i.is_gold AND j.live AND j.source <> 'expert'
     GROUP BY r.rating ORDER BY r.rating
 """
 
@@ -171,7 +172,10 @@ class Totals:
 
 
 def annotators(project: Project) -> list[AnnotatorRow]:
-    """Everybody who judged in the project, most active first; a few aggregating queries."""
+    """Everybody who judged in the project, most active first; a few aggregating queries.
+
+    Reviewers' decisions are left out: they are given with the votes in sight.
+    """
     values: dict[str, Any] = {"project": project.pk, "criterion": project.main_criterion}
     pairwise = project.kind == Project.Kind.PAIRWISE
     checks, itself = checks_by_annotator(project), consistency(project)

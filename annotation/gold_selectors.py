@@ -56,6 +56,14 @@ def checks_by_annotator(project: Project) -> dict[int, Checks]:
     return _counted(project, "annotator_id", _credits(project, which="i.retired_at IS NULL"))
 
 
+def checks_since_restored(project: Project) -> dict[int, Checks]:
+    """How those who were paused and restored have answered the gold in use since then."""
+    which = """i.retired_at IS NULL AND j.judged_at > (
+        SELECT st.restored_at FROM annotation_standing st
+        WHERE st.project_id = i.project_id AND st.annotator_id = j.annotator_id)"""
+    return _counted(project, "annotator_id", _credits(project, which=which))
+
+
 def checks_by_item(project: Project) -> dict[int, Checks]:
     """How each gold item is answered, retired ones too."""
     return _counted(project, "item_id", _credits(project))
