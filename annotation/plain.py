@@ -7,10 +7,10 @@ parts, a dict with text as keys, or one of these and None. NaN and infinities ar
 import dataclasses
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from functools import cache
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -40,37 +40,51 @@ def to_plain(value: Any) -> Any:
 
 def from_plain(kind: type[T], value: Any) -> T:
     """The value `to_plain` made, as it was. Raises `NotPlain`."""
-    return _restored(kind, value)  # type: ignore[no-any-return]
-
-
-def _restored(kind: Any, value: Any) -> Any:
-    origin, parts = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):
-        if value is None:
-            return None
-        (kind,) = (part for part in parts if part is not type(None))
-        return _restored(kind, value)
-    if origin is tuple:
-        kinds = [parts[0]] * len(value) if parts[1:] == (...,) else parts
-        return tuple(_restored(part, one) for part, one in zip(kinds, value, strict=True))
-    if origin is dict:
-        return {key: _restored(parts[1], one) for key, one in value.items()}
-    if kind is datetime or kind is date:
-        return kind.fromisoformat(value)
-    if dataclasses.is_dataclass(kind):
-        return _dataclass(kind, value)
-    if origin is Literal or isinstance(value, kind) or (kind is float and isinstance(value, int)):
-        return value
-    raise NotPlain(f"{value!r} is no {kind}")
-
-
-def _dataclass(kind: Any, value: Any) -> Any:
-    hints = _hints(kind)
-    if not isinstance(value, dict) or not value.keys() <= hints.keys():
-        raise NotPlain(f"{value!r} is no {kind.__name__}")
-    return kind(**{name: _restored(hints[name], one) for name, one in value.items()})
+    return cast(T, _restorer(cast(Any, kind))(value))
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _restorer(kind: Any) -> Callable[[Any], Any]:
+    """What turns a plain value into one of this kind: made once for each kind, as a report has thousands."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        (inner,) = (_restorer(part) for part in parts if part is not type(None))
+        return lambda value: None if value is None else inner(value)
+    if origin is tuple:
+        return _tuple(parts)
+    if origin is dict:
+        of_value = _restorer(parts[1])
+        return lambda value: {key: of_value(one) for key, one in value.items()}
+    if origin is Literal:
+        return lambda value: value
+    if kind is datetime or kind is date:
+        return cast(Callable[[Any], Any], kind.fromisoformat)
+    return _dataclass(kind) if dataclasses.is_dataclass(kind) else _scalar(kind)
+
+
+def _tuple(parts: tuple[Any, ...]) -> Callable[[Any], Any]:
+    if parts[1:] == (...,):
+        one = _restorer(parts[0])
+        return lambda value: tuple([one(each) for each in value])
+    fixed = [_restorer(part) for part in parts]
+    return lambda value: tuple(one(each) for one, each in zip(fixed, value, strict=True))
+
+
+def _scalar(kind: Any) -> Callable[[Any], Any]:
+    def restored(value: Any) -> Any:
+        if isinstance(value, kind) or (kind is float and isinstance(value, int)):
+            return value
+        raise NotPlain(f"{value!r} is no {kind.__name__}")
+
+    return restored
+
+
+def _dataclass(kind: Any) -> Callable[[Any], Any]:
+    fields = {name: _restorer(hint) for name, hint in get_type_hints(kind).items()}
+
+    def restored(value: Any) -> Any:
+        if not isinstance(value, dict) or not value.keys() <= fields.keys():
+            raise NotPlain(f"{value!r} is no {kind.__name__}")
+        return kind(**{name: fields[name](one) for name, one in value.items()})
+
+    return restored

@@ -18,7 +18,7 @@ from accounts.services import audit
 from annotation.models.project import Guideline, Project, default_criteria
 from annotation.models.work import Assignment
 from annotation.project_selectors import SETTINGS, answered, fingerprint, settings_of
-from annotation.services import assigning, project_rules, slots
+from annotation.services import aggregating, assigning, project_rules, slots
 from annotation.services.project_rules import InvalidProject
 
 __all__ = ["InvalidProject", "SettingsChanged", "create", "edit", "publish_guidelines", "set_state"]
@@ -104,6 +104,8 @@ def edit(
         slots.recount_slots(taken_back)
         if "overlap" in changed:
             slots.recount_project(project)
+        if {"aggregation", "expert_weight"} & changed.keys():
+            aggregating.touch_all(project=project)
         detail: dict[str, Any] = {"changes": changed}
         if taken_back:
             detail["taken_back"] = len(taken_back)
