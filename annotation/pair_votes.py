@@ -14,11 +14,13 @@ _FROM = """
     FROM annotation_answer a
     JOIN annotation_judgment j ON j.id = a.judgment_id AND j.live
     JOIN annotation_item i ON i.id = j.item_id
-    LEFT JOIN annotation_standing st ON st.project_id = i.project_id AND st.annotator_id = j.annotator_id
-                                    AND st.state <> 'active'
 """
 _WHERE = "WHERE i.project_id = %(project)s AND NOT i.is_gold"
-_OF_VOTE = "st.id IS NULL AS counts, j.source = 'expert' AS expert, j.judged_at, i.prompt_id"
+# A list that is hashed once: of a join without match the database expects so few rows that it then loops.
+_COUNTS = """j.annotator_id NOT IN (
+        SELECT st.annotator_id FROM annotation_standing st
+        WHERE st.project_id = %(project)s AND st.state <> 'active') AS counts"""
+_OF_VOTE = f"{_COUNTS}, j.source = 'expert' AS expert, j.judged_at, i.prompt_id"
 _CHOICES = f"""
     SELECT j.item_id, j.annotator_id, a.criterion, 0 AS a_at, 1 AS b_at,
            CASE a.choice WHEN 'a' THEN 1 WHEN 'b' THEN -1 ELSE 0 END AS lead,
@@ -30,6 +32,12 @@ _ORDERS = f"""
            coalesce(array_position(j.display_order, v.b_at::smallint)
                     < array_position(j.display_order, v.a_at::smallint), false) AS swapped, {_OF_VOTE}
     {_FROM} CROSS JOIN LATERAL laurel_pair_votes(a.choice, a.ranks, a.ratings) v {_WHERE}
+"""
+# What a ranking or rating says of each response: its place in the item (from 0), its rank or points; the rest
+# as `votes_sql` has it. No project of pairs has any.
+TOLD_SQL = f"""
+    SELECT j.item_id, j.annotator_id, a.criterion, r.place - 1 AS place, r.said, {_OF_VOTE}
+    {_FROM} CROSS JOIN LATERAL unnest(coalesce(a.ranks, a.ratings)) WITH ORDINALITY AS r(said, place) {_WHERE}
 """
 
 

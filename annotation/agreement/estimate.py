@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,13 @@ class Estimate:
     ratings: int
     dropped_units: int
     draws: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; the reason only where there is one, the rest only where there is a value."""
+        if self.value is None:
+            return {"value": None, "reason": self.reason}
+        found = {name: getattr(self, name) for name in ("value", "low", "high", "units", "dropped_units")}
+        return found | ({"reason": self.reason} if self.reason else {})
 
 
 def prepare(counts: UnitCounts, coefficient: Coefficient) -> Statistic:

@@ -1,6 +1,7 @@
 """Every coefficient of one criterion at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +14,15 @@ from annotation.agreement.krippendorff import LEVELS, Level, alpha
 from annotation.agreement.percent import percent
 from annotation.agreement.units import UnitCounts
 
+OTHERS = ("fleiss", "percent", "gwet_ac1", "brennan_prediger")
+
 
 @dataclass(frozen=True, slots=True)
 class AgreementReport:
     """All coefficients from the same bootstrap draws.
 
-    units, ratings: everything rated at least once; each estimate says what it could use.
+    units, ratings: everything rated at least once; each estimate says what it could use. over_annotators: α
+    with intervals over draws of people, where they were asked for (`annotators.estimates_over_people`).
     """
 
     units: int
@@ -28,6 +32,25 @@ class AgreementReport:
     percent: Estimate
     gwet_ac1: Estimate
     brennan_prediger: Estimate
+    over_annotators: dict[Level, Estimate] = field(default_factory=dict)
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """Every coefficient but those over annotators, by name."""
+        found = {f"krippendorff {level}": estimate for level, estimate in self.krippendorff.items()}
+        return found | {name: getattr(self, name) for name in OTHERS}
+
+    def as_json(self) -> dict[str, Any]:
+        krippendorff = {level: one.as_json() for level, one in self.krippendorff.items()}
+        for level, one in self.over_annotators.items():
+            if krippendorff[level]["value"] is not None:
+                krippendorff[level]["over_annotators"] = _interval(one)
+        others = {name: getattr(self, name).as_json() for name in OTHERS}
+        return {"units": self.units, "ratings": self.ratings, "krippendorff": krippendorff, **others}
+
+
+def _interval(one: Estimate) -> dict[str, Any]:
+    return {"low": one.low, "high": one.high} | ({"reason": one.reason} if one.reason else {})
 
 
 def agreement(

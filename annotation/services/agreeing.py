@@ -2,47 +2,59 @@
 
 The unit is a pair of responses with the votes on it: an item of a pairwise project, each of the n(n−1)/2
 pairs of a ranked or rated item. Ratings are also compared as they are: the unit is then one rated response.
+So are ranks, and Kendall's W says how far whole rankings are alike.
+
+Gold is left out: it measures people against the expert, not against one another. So are silent repeats,
+reviewers' decisions, and the votes of whoever is paused or excluded.
 """
 
-import dataclasses
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from django.db import connection
 
-from annotation.agreement.clusters import clusters_of
-from annotation.agreement.estimate import Estimate
-from annotation.agreement.krippendorff import Level
+from annotation.agreement import kendall
+from annotation.agreement.annotators import estimates_over_people, ratings_of
+from annotation.agreement.bootstrap import estimates
+from annotation.agreement.clusters import Clusters, clusters_of
+from annotation.agreement.estimate import Coefficient, Estimate
+from annotation.agreement.krippendorff import Level, alpha
 from annotation.agreement.report import AgreementReport, agreement
-from annotation.agreement.units import IntArray, UnitCounts, from_matrix
+from annotation.agreement.units import IntArray, UnitCounts
 from annotation.models.project import Project
-from annotation.pair_votes import counts_sql
+from annotation.rating_arrays import RatingArrays, Readings, SmallArray, rankings, readings_of
 
-CATEGORIES = ("a", "tie", "b")  # "both are bad" counts as a tie: it says that neither is better
-POSITIONS = (1.0, 2.0, 3.0)
 LEVELS: tuple[Level, ...] = ("nominal", "ordinal", "interval")
 FEWEST_DRAWS, MOST_WORK = 200, 100_000_000  # draws of items of several units cost draws × units
 SEED = 20_260_101  # intervals are the same each time the page is opened
 
-Unit = Literal["pair", "rated response"]
 
-_ANNOTATORS = """
-    SELECT count(DISTINCT j.annotator_id)
-    FROM annotation_judgment j JOIN annotation_item i ON i.id = j.item_id
-    JOIN annotation_answer a ON a.judgment_id = j.id
-    WHERE i.project_id = %(project)s AND NOT i.is_gold AND j.live AND a.criterion = %(criterion)s
-"""
+@dataclass(frozen=True)
+class RankAgreement:
+    """Of whole rankings: W and Spearman's ρ, means over items; of single ranks: ordinal α.
 
-_RATINGS = """
-    SELECT j.item_id, r.position, r.rating, count(*)
-    FROM annotation_answer a
-    JOIN annotation_judgment j ON j.id = a.judgment_id AND j.live
-    JOIN annotation_item i ON i.id = j.item_id
-    CROSS JOIN LATERAL unnest(a.ratings) WITH ORDINALITY AS r(rating, position)
-    WHERE i.project_id = %(project)s AND NOT i.is_gold AND a.criterion = %(criterion)s
-    GROUP BY j.item_id, r.position, r.rating
-"""
+    alpha, over_annotators: the same α, with its interval over items and over people.
+    """
+
+    kendall_w: Estimate
+    spearman: Estimate
+    alpha: Estimate
+    over_annotators: Estimate
+
+    def as_json(self) -> dict[str, Any]:
+        alpha = self.alpha.as_json()
+        if self.alpha.value is not None:
+            people = self.over_annotators
+            alpha["over_annotators"] = {"low": people.low, "high": people.high} | (
+                {"reason": people.reason} if people.reason else {}
+            )
+        return {
+            "kendall_w": self.kendall_w.as_json(),
+            "spearman": self.spearman.as_json(),
+            "unit": "ranked response",
+            "krippendorff": {"ordinal": alpha},
+        }
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,7 @@ class CriterionAgreement:
     annotators: int
     report: AgreementReport
     ratings: AgreementReport | None = None
+    rankings: RankAgreement | None = None
 
     @property
     def main(self) -> AgreementReport:
@@ -60,93 +73,86 @@ class CriterionAgreement:
         return self.report if self.ratings is None else self.ratings
 
     def as_json(self) -> dict[str, Any]:
-        found = {**_report(self.report, "pair"), "annotators": self.annotators}
+        found = {"unit": "pair", **self.report.as_json(), "annotators": self.annotators}
         if self.ratings is not None:
-            found["rated_responses"] = _report(self.ratings, "rated response")
+            found["rated_responses"] = {"unit": "rated response", **self.ratings.as_json()}
+        if self.rankings is not None:
+            found["rankings"] = self.rankings.as_json()
         return found
 
 
 def agreement_of(*, project: Project, draws: int = 1000) -> list[CriterionAgreement]:
-    """Chance-corrected agreement on live judgments of work items, with item-bootstrap intervals.
+    """Chance-corrected agreement on live judgments of work items, with intervals over items and over people.
 
-    Gold is left out: it measures people against the expert, not against one another; so are silent repeats.
-    Each criterion costs two or three aggregating queries.
+    Each criterion costs one read of its votes, in a ranking or rating project two.
     """
-    return [_one(project, criterion, draws) for criterion in project.criterion_names]
+    return [agreement_on(readings_of(project, name), draws=draws) for name in project.criterion_names]
 
 
-def _one(project: Project, criterion: str, draws: int) -> CriterionAgreement:
-    values: dict[str, Any] = {"project": project.pk, "criterion": criterion}
-    with connection.cursor() as cursor:
-        cursor.execute(_ANNOTATORS, values)
-        (annotators,) = cursor.fetchone()
-    table, items = _pair_table(project, values)
-    pairs = _agreement(from_matrix(table, categories=CATEGORIES, numeric=POSITIONS), table, items, draws)
-    ratings = None
-    if project.kind == Project.Kind.RATING:
-        table, items, points = _rating_table(project, values)
-        ratings = _agreement(from_matrix(table, categories=points), table, items, draws)
-    return CriterionAgreement(criterion, annotators, pairs, ratings)
+def agreement_on(readings: Readings, *, draws: int = 1000) -> CriterionAgreement:
+    """The same of one criterion whose ratings were read already."""
+    pairs, responses = readings.pairs, readings.responses
+    ranked = responses is not None and responses.kind == "ranked response"
+    return CriterionAgreement(
+        criterion=readings.criterion,
+        annotators=len((responses or pairs).people),
+        report=_report(pairs, draws),
+        ratings=_report(responses, draws) if responses is not None and not ranked else None,
+        rankings=_of_rankings(responses, draws) if responses is not None and ranked else None,
+    )
 
 
-def _agreement(counts: UnitCounts, table: IntArray, items: IntArray, draws: int) -> AgreementReport:
+def alphas(
+    ratings: RatingArrays, levels: Sequence[Level], *, draws: int, rows: IntArray | None = None
+) -> dict[Level, Estimate]:
+    """α of all units, or of some of them, with intervals over items."""
+    table = ratings.table if rows is None else ratings.table[rows]
+    item = ratings.item if rows is None else ratings.item[rows]
+    counts = ratings.counts(table)
+    clusters, draws = _whole_items(counts, table, item, draws)
+    wanted: dict[str, Coefficient] = {level: alpha(level) for level in levels}
+    found = estimates(counts, wanted, rng=_rng(), draws=draws, clusters=clusters)
+    return {level: found[level] for level in levels}
+
+
+def over_people(ratings: RatingArrays, levels: Sequence[Level], *, draws: int) -> dict[Level, Estimate]:
+    """α of all units with intervals over people."""
+    of = ratings_of(
+        ratings.unit,
+        ratings.annotator,
+        ratings.code,
+        annotators=len(ratings.people),
+        categories=len(ratings.categories),
+    )
+    return estimates_over_people(of, levels=levels, numeric=ratings.numeric, rng=_rng(), draws=draws)
+
+
+def _report(ratings: RatingArrays, draws: int) -> AgreementReport:
+    counts = ratings.counts()
+    clusters, drawn = _whole_items(counts, ratings.table, ratings.item, draws)
+    found = agreement(counts, rng=_rng(), draws=drawn, levels=LEVELS, clusters=clusters)
+    return replace(found, over_annotators=over_people(ratings, LEVELS, draws=draws))
+
+
+def _of_rankings(ranked: RatingArrays, draws: int) -> RankAgreement:
+    found = kendall.concordances(*rankings(ranked))
+    return RankAgreement(
+        kendall_w=kendall.mean_concordance(found, rng=_rng(), draws=draws),
+        spearman=kendall.mean_spearman(found, rng=_rng(), draws=draws),
+        alpha=alphas(ranked, ["ordinal"], draws=draws)["ordinal"],
+        over_annotators=over_people(ranked, ["ordinal"], draws=draws)["ordinal"],
+    )
+
+
+def _whole_items(
+    counts: UnitCounts, table: IntArray, item: SmallArray, draws: int
+) -> tuple[Clusters | None, int]:
     """With items of several units, whole items are drawn: their units rest on the same judgments."""
-    several = len(np.unique(items)) < len(items)
-    if several:
-        draws = min(draws, max(FEWEST_DRAWS, MOST_WORK // len(items)))
-    return agreement(
-        counts,
-        rng=np.random.default_rng(SEED),
-        draws=draws,
-        levels=LEVELS,
-        clusters=clusters_of(counts, table, items) if several else None,
-    )
+    items = len(np.unique(item))
+    if items == len(item):
+        return None, draws
+    return clusters_of(counts, table, item), min(draws, max(FEWEST_DRAWS, MOST_WORK // items))
 
 
-def _pair_table(project: Project, values: dict[str, Any]) -> tuple[IntArray, IntArray]:
-    """Votes for a, tie, b on each pair, and the item of each."""
-    counted = counts_sql(project, where="v.criterion = %(criterion)s")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT item_id, a, tie, b FROM ({counted}) counted ORDER BY item_id, a_at, b_at",  # noqa: S608
-            values,
-        )
-        rows = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 1 + len(CATEGORIES))
-    return rows[:, 1:], rows[:, 0]
-
-
-def _rating_table(project: Project, values: dict[str, Any]) -> tuple[IntArray, IntArray, list[int]]:
-    """How often each response was given each number of points, its item, and the points.
-
-    The scale's own points are the categories; an imported rating beyond them is one more.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_RATINGS, values)
-        rows = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 4)
-    points = sorted({*range(1, project.rating_points + 1), *rows[:, 2].tolist()})
-    units, which = np.unique(rows[:, :2], axis=0, return_inverse=True)
-    table = np.zeros((len(units), len(points)), dtype=np.int64)
-    table[which.ravel(), np.searchsorted(points, rows[:, 2])] = rows[:, 3]
-    return table, units[:, 0], points
-
-
-def _report(report: AgreementReport, unit: Unit) -> dict[str, Any]:
-    return {
-        "unit": unit,
-        "units": report.units,
-        "ratings": report.ratings,
-        "krippendorff": {level: _estimate(found) for level, found in report.krippendorff.items()},
-        "fleiss": _estimate(report.fleiss),
-        "percent": _estimate(report.percent),
-        "gwet_ac1": _estimate(report.gwet_ac1),
-        "brennan_prediger": _estimate(report.brennan_prediger),
-    }
-
-
-def _estimate(found: Estimate) -> dict[str, Any]:
-    if found.value is None:
-        return {"value": None, "reason": found.reason}
-    kept = dataclasses.asdict(found)
-    return {name: kept[name] for name in ("value", "low", "high", "units", "dropped_units")} | (
-        {"reason": found.reason} if found.reason else {}
-    )
+def _rng() -> np.random.Generator:
+    return np.random.default_rng(SEED)

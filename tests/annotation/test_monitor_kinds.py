@@ -178,7 +178,7 @@ def test_the_page_asks_the_database_as_often_however_much_there_is(
     project = of_kind(cast, kind)
     progress = progress_selectors.progress(project, cast.manager)
     crowd(project, items=2)
-    queries = {"ranking": 9, "rating": 10}[kind]
+    queries = 9
     with django_assert_num_queries(queries):
         monitoring.monitor_of(project, progress, sort="flags")
     for item in project.items.all():
