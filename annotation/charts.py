@@ -1,19 +1,14 @@
 """Geometry of small charts: counts in, positions out as strings an SVG takes. Templates draw them.
 
-Bars and stacks are drawn on a 100-wide canvas that stretches with the page, so no text stands in them.
+Stacks are drawn on a 100-wide canvas that stretches with the page, so no text stands in them. Charts that say
+more are in chart_data.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 
 from django.utils.formats import get_format
 from django.utils.translation import get_language_bidi
-
-from annotation.monitor_selectors import DayVolume
-
-MOST_BARS = 92
-WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -39,56 +34,6 @@ def stacked(parts: Sequence[tuple[str, int, int]]) -> tuple[Segment, ...]:
         found.append(Segment(label, count, round(width), series, _number(x), _number(width)))
         x += width
     return tuple(found)
-
-
-@dataclass(frozen=True)
-class Bar:
-    x: str
-    y: str
-    width: str
-    height: str
-    day: date
-    judgments: int
-
-
-@dataclass(frozen=True)
-class BarChart:
-    """Judgments per day, or per week where days would be too thin to see. most: the tallest bar."""
-
-    bars: tuple[Bar, ...]
-    weekly: bool
-    most: int
-    first: date
-    last: date
-
-
-def volume(days: Sequence[DayVolume]) -> BarChart | None:
-    """Days without a judgment are there as gaps; None without any judgment."""
-    if not days:
-        return None
-    first, last = days[0].day, days[-1].day
-    weekly = (last - first).days >= MOST_BARS
-    step = WEEK if weekly else timedelta(days=1)
-    if weekly:
-        first -= timedelta(days=first.weekday())
-    slots = (last - first) // step + 1
-    counts = [0] * slots
-    for day in days:
-        counts[(day.day - first) // step] += day.judgments
-    most, pitch = max(counts), 100 / max(slots, 14)
-    bars = tuple(
-        Bar(
-            x=_number(slot * pitch + 0.1 * pitch),
-            y=_number(40 - 40 * count / most),
-            width=_number(0.8 * pitch),
-            height=_number(40 * count / most),
-            day=first + slot * step,
-            judgments=count,
-        )
-        for slot, count in enumerate(counts)
-        if count
-    )
-    return BarChart(bars, weekly, most, first, last)
 
 
 AXIS_WIDTH, AXIS_EDGE = 220.0, 8.0  # the canvas of templates/annotation/monitor_agreement.html

@@ -1,4 +1,4 @@
-"""Reads for the monitoring page: the volume by day, who works behind it, whether anything has changed."""
+"""Reads for the monitoring page: volume by day, times, who works behind it, whether anything has changed."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +14,16 @@ _BY_DAY = """
     FROM annotation_judgment j JOIN annotation_item i ON i.id = j.item_id
     WHERE i.project_id = %(project)s AND j.live
     GROUP BY day ORDER BY day
+"""
+
+# Half octaves around a minute, from 1.9 s to 32 min: as wide as each other on a logarithmic scale.
+TIME_EDGES = tuple(round(60 * 2 ** (half / 2), 1) for half in range(-10, 11))
+
+_TIMES = """
+    SELECT width_bucket(j.seconds, %(edges)s::float8[]) AS bin, count(*)
+    FROM annotation_judgment j JOIN annotation_item i ON i.id = j.item_id
+    WHERE i.project_id = %(project)s AND j.live AND j.seconds IS NOT NULL
+    GROUP BY bin
 """
 
 _STATE = """
@@ -34,6 +44,14 @@ def volume_by_day(project: Project) -> list[DayVolume]:
     with connection.cursor() as cursor:
         cursor.execute(_BY_DAY, {"project": project.pk, "zone": timezone.get_current_timezone_name()})
         return [DayVolume(*row) for row in cursor.fetchall()]
+
+
+def times(project: Project) -> list[int]:
+    """How many live judgments took how long: up to the first edge, between each two, from the last on."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TIMES, {"project": project.pk, "edges": list(TIME_EDGES)})
+        counts: dict[int, int] = dict(cursor.fetchall())
+    return [counts.get(bin_, 0) for bin_ in range(len(TIME_EDGES) + 1)]
 
 
 def fingerprint(project: Project, *also: int) -> str:

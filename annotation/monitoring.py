@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from annotation import (
     annotator_selectors,
     charts,
     item_selectors,
+    monitor_charts,
     monitor_selectors,
     monitor_words,
     progress_selectors,
@@ -22,7 +24,8 @@ from annotation.agreement.krippendorff import Level
 from annotation.agreement.report import AgreementReport
 from annotation.annotator_selectors import AnnotatorRow, Totals
 from annotation.answer_words import LETTERS
-from annotation.charts import Axis, BarChart, Segment, Whisker
+from annotation.chart_data import Bars, Histogram, Stacked
+from annotation.charts import Axis, Whisker
 from annotation.item_selectors import DisputedItem
 from annotation.models.project import Project
 from annotation.monitor_words import BADGES, STANDINGS, Verdict, evidence
@@ -101,9 +104,10 @@ class Monitor:
     headline_text: str
     agreement: tuple[CriterionRows, ...]
     axis: Axis
-    volume: BarChart | None
-    choices: tuple[Segment, ...]
-    sides: tuple[Segment, ...]
+    volume: Bars | None
+    times: Histogram | None
+    choices: Stacked | None
+    sides: Stacked | None
     people: tuple[Person, ...]  # in the order asked for
     flagged: int
     disputed: tuple[DisputedItem, ...]
@@ -128,9 +132,10 @@ def monitor_of(project: Project, progress: progress_selectors.Progress, *, sort:
         headline_text=charts.decimal(headline.value) if headline.value is not None else "–",
         agreement=tuple(_criterion(one, axis) for one in agreement),
         axis=axis,
-        volume=charts.volume(monitor_selectors.volume_by_day(project)),
-        choices=charts.stacked(answers_in_words(project, totals)),
-        sides=charts.stacked(places_in_words(project, totals)),
+        volume=monitor_charts.volume(monitor_selectors.volume_by_day(project)),
+        times=monitor_charts.times(monitor_selectors.times(project)),
+        choices=monitor_charts.parts(gettext("Answer"), answers_in_words(project, totals)),
+        sides=monitor_charts.parts(gettext("Place"), places_in_words(project, totals)),
         people=tuple(people),
         flagged=sum(bool(assessment.flags) for assessment in assessments),
         disputed=tuple(item_selectors.disputed(project)),

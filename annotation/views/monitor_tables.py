@@ -32,6 +32,13 @@ def volume(project: Project, *_: object) -> Rows:
         yield row.day.isoformat(), row.judgments
 
 
+def times(project: Project, *_: object) -> Rows:
+    """Judgments by seconds, from one edge to below the next; the first and the last bin are open."""
+    yield "from_seconds", "to_seconds", "judgments"
+    edges = ("", *monitor_selectors.TIME_EDGES, "")
+    yield from zip(edges, edges[1:], monitor_selectors.times(project), strict=False)
+
+
 def choices(project: Project, *_: object) -> Rows:
     """What was answered, then where on the screen the best response stood."""
     totals = annotator_selectors.totals(annotator_selectors.annotators(project))
@@ -83,6 +90,7 @@ def items(project: Project, reader: User, role: Role | None) -> Rows:
 TABLES: dict[str, Callable[[Project, User, Role | None], Rows]] = {
     "annotators": annotators,
     "volume": volume,
+    "times": times,
     "choices": choices,
     "agreement": agreement,
     "items": items,

@@ -135,7 +135,7 @@ def test_one_rated_response_has_no_first_place_and_no_pair(cast: Cast) -> None:
 def test_an_empty_project_of_any_kind_opens(cast: Cast, kind: str) -> None:
     of_kind(cast, kind)
     assert "Nobody has judged yet." in words(cast)
-    for name in ("annotators", "volume", "choices", "agreement", "items"):
+    for name in ("annotators", "volume", "times", "choices", "agreement", "items"):
         table(cast, name)
 
 
@@ -178,7 +178,7 @@ def test_the_page_asks_the_database_as_often_however_much_there_is(
     project = of_kind(cast, kind)
     progress = progress_selectors.progress(project, cast.manager)
     crowd(project, items=2)
-    queries = 9
+    queries = 10
     with django_assert_num_queries(queries):
         monitoring.monitor_of(project, progress, sort="flags")
     for item in project.items.all():

@@ -203,11 +203,11 @@ def test_the_page_asks_the_database_as_often_however_much_there_is(
     client = browser(cast.manager)
     url = reverse("annotation:monitor", args=[cast.project.slug])
     judged(cast.project, "ab")
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(19):
         client.get(url)
     for _ in range(4):
         judged(cast.project, "abt", start=3)
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(19):
         client.get(url)
 
 
