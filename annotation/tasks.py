@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from annotation.models.project import Project
-from annotation.services import aggregating, assigning
+from annotation.services import aggregating, assigning, noticing
 
 
 @shared_task(name="annotation.expire_leases")
@@ -15,3 +15,9 @@ def expire_leases() -> int:
 @shared_task(name="annotation.rebuild_soft_labels")
 def rebuild_soft_labels(project_id: int) -> int:
     return aggregating.rebuild(project=Project.objects.get(pk=project_id))
+
+
+@shared_task(name="annotation.check_alerts")
+def check_alerts() -> int:
+    """Does work run out, is a worker missing?"""
+    return noticing.check_all()

@@ -61,6 +61,15 @@ def listing(name: str) -> list[str]:
     return [part.strip() for part in text(name).split(",") if part.strip()]
 
 
+def web_address(name: str) -> str:
+    """``https://host[:port][/path]`` without the slash at its end; empty when unset."""
+    value = text(name).rstrip("/")
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
+        raise BadSetting(name, value, "use the address people open, such as https://laurel.example.")
+    return value
+
+
 def folder(name: str, default: Path) -> Path:
     path = Path(text(name, str(default))).expanduser()
     path = path if path.is_absolute() else Path.cwd() / path

@@ -24,6 +24,7 @@ LAUREL_PROCESS = environment.choice("LAUREL_PROCESS", ("web", "worker", "command
 LAUREL_DATA_DIR = environment.folder("LAUREL_DATA_DIR", BASE_DIR / ".laurel")
 LAUREL_HOST = environment.text("LAUREL_HOST", "127.0.0.1")
 LAUREL_PORT = environment.integer("LAUREL_PORT", 8000, low=1, high=65535)
+LAUREL_PUBLIC_URL = environment.web_address("LAUREL_PUBLIC_URL")
 embedded.make_data_folder(LAUREL_DATA_DIR)
 
 LAUREL_SNAPSHOT_DIR = LAUREL_DATA_DIR / "snapshots"
@@ -197,6 +198,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "activelearning.turn_loops",
         "schedule": 10.0,
         "options": {"expires": 10.0},
+    },
+    "what somebody should be told": {
+        "task": "annotation.check_alerts",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
     },
     "work that people left": {
         "task": "annotation.expire_leases",

@@ -192,7 +192,9 @@ def _sets_a_default(node: ast.AST) -> bool:
 
 # --- documentation --------------------------------------------------------------------------------
 
-READS = {"text", "choice", "boolean", "integer", "listing", "folder", "database", "secret_key"}
+READS = {
+    "text", "choice", "boolean", "integer", "listing", "folder", "database", "secret_key", "web_address",
+}  # fmt: skip
 
 
 def settings_read() -> set[str]:

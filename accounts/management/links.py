@@ -1,9 +1,9 @@
 """What the commands that print sign-in links share."""
 
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.urls import reverse
 
+from accounts.addresses import own_address
 from accounts.models import User
 from accounts.services.signin import IssuedLink
 
@@ -16,7 +16,7 @@ def add_link_arguments(parser: CommandParser) -> None:
 
 
 def link_url(link: IssuedLink, base_url: str) -> str:
-    base = base_url.rstrip("/") or _own_address()
+    base = base_url.rstrip("/") or own_address()
     if not base.startswith(("http://", "https://")):
         raise CommandError(f"--base-url {base_url} is no web address: begin it with http:// or https://.")
     return base + reverse("accounts:signin_link", kwargs={"token": link.token})
@@ -42,11 +42,3 @@ def user_named(username: str) -> User:
             "Make one with ./laurel create_user NAME --project SLUG --role ROLE."
         )
     return user
-
-
-def _own_address() -> str:
-    host = settings.LAUREL_HOST
-    if host in ("127.0.0.1", "::1", "0.0.0.0", "::"):  # noqa: S104
-        host = "localhost"  # as ./laurel up says it: who signs in at one name is a stranger at another
-    scheme = "https" if settings.SESSION_COOKIE_SECURE else "http"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.LAUREL_PORT}"
