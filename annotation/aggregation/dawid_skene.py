@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.special import logsumexp
 
 from annotation.aggregation.shares import FloatArray
 from annotation.aggregation.votes import Votes
@@ -67,17 +66,15 @@ def dawid_skene(
     truth = np.where(total > 0, counts / np.maximum(total, SMALLEST), start)
     for steps in range(1, most_steps + 1):  # noqa: B007  how many it took is told
         learned = _maximise(votes, truth, back, everybody, shrinkage)
-        logits = _logits(votes, table, learned)
-        before, truth = truth, np.exp(logits - logsumexp(logits, axis=1, keepdims=True))
+        before, (truth, likelihoods) = truth, _expect(votes, table, learned)
         if np.abs(truth - before).max(initial=0.0) <= tolerance:
             break
-    return DawidSkene(truth, learned, float(logsumexp(logits, axis=1).sum()), steps)
+    return DawidSkene(truth, learned, float(likelihoods.sum()), steps)
 
 
 def posterior(votes: Votes, learned: Confusions) -> FloatArray:
     """(pairs, K) T of any votes under what was learned before, from other votes or from these."""
-    logits = _logits(votes, _design(votes, votes.weight), learned)
-    return np.asarray(np.exp(logits - logsumexp(logits, axis=1, keepdims=True)))
+    return _expect(votes, _design(votes, votes.weight), learned)[0]
 
 
 def predicted(truth: FloatArray, learned: Confusions, votes: Votes) -> FloatArray:
@@ -119,7 +116,13 @@ def _rows_to_one(cells: FloatArray, otherwise: FloatArray) -> FloatArray:
     return np.asarray(np.where(total > 0, cells / np.maximum(total, SMALLEST), otherwise))
 
 
-def _logits(votes: Votes, table: sparse.csr_array, learned: Confusions) -> FloatArray:
+def _expect(votes: Votes, table: sparse.csr_array, learned: Confusions) -> tuple[FloatArray, FloatArray]:
+    """(pairs, K) T, and (pairs,) log Σ_k π_k Π E. Worked out outcome by outcome, which is faster."""
     said = np.log(np.maximum(learned.matrix, SMALLEST)).transpose(0, 2, 1)
     flat = said.reshape(votes.annotators * votes.outcomes, votes.outcomes)
-    return np.asarray(np.log(np.maximum(learned.prior, SMALLEST)) + table @ flat)
+    logits = np.ascontiguousarray((table @ flat).T)
+    logits += np.log(np.maximum(learned.prior, SMALLEST))[:, None]
+    top = logits.max(axis=0)
+    chances = np.exp(logits - top)
+    total = chances.sum(axis=0)
+    return np.asarray((chances / total).T), np.asarray(top + np.log(total))
