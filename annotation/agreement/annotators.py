@@ -7,7 +7,8 @@ drawn, with replacement; w_a says how often a came up. A pair of ratings of a un
     o_ck(w) = wᵀ A_ck w,   A_ck[a, b] = Σ_u [a said c][b said k] / (m_u − 1),   a ≠ b
 
 and the coefficient is worked out from these coincidences; with w = 1 it is Krippendorff's α. Nobody is
-compared with their own copy. A is built once, so that a draw costs nothing of the size of the ratings.
+compared with their own copy. A is built once, so that a draw costs nothing of the size of the ratings; one
+A_ck at a time goes through all draws, so that they need never be there together.
 
 Sources: A. Owen (2007), The pigeonhole bootstrap, Annals of Applied Statistics 1(2); T. Snijders, S. Borgatti
 (1999), Non-parametric standard errors and tests for network statistics (drawing the vertices of pairs).
@@ -25,7 +26,7 @@ from annotation.agreement.krippendorff import Level
 from annotation.agreement.units import FloatArray, IntArray, UnusableRatingsError, compact
 
 FEWEST = 5  # people, below whom other people cannot be drawn from these
-DENSE = 1_500  # people up to whom matrices are kept whole: 18 MB each
+DENSE = 1_500  # people up to whom a matrix is worked on whole: 18 MB
 LOST_DRAWS = 0.05
 BLOCK_DRAWS = 250
 
@@ -151,51 +152,42 @@ def estimates_over_people(
     share a unit with another there is a value and no interval.
     """
     values = None if numeric is None else np.asarray(numeric, dtype=np.float64)
-    pairs = _coincidences(ratings)
     sharing = np.bincount(ratings.annotator, minlength=ratings.annotators) > 0
     people = int(sharing.sum())
-    observed = pairs.of(np.ones((1, ratings.annotators)))
-    drawn = np.zeros((0, ratings.categories, ratings.categories))
+    weights = np.ones((1, ratings.annotators))
     if people >= FEWEST and draws:
-        weights = rng.multinomial(people, sharing / people, size=draws)
-        drawn = pairs.of(weights.astype(np.float64))
+        weights = np.concatenate([weights, rng.multinomial(people, sharing / people, size=draws)])
+    observed, drawn = np.split(_coincidences(ratings, weights), [1])
     return {
         level: _estimate(level, observed, drawn, values, ratings, people, draws, confidence)
         for level in levels
     }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Pairs:
-    """A_ck of the codes c ≤ k, whole or sparse."""
-
-    tables: dict[tuple[int, int], FloatArray | sparse.csr_array]
-    categories: int
-
-    def of(self, weights: FloatArray) -> FloatArray:
-        """(D, q, q) coincidences of D draws; weights (D, annotators)."""
-        out = np.zeros((len(weights), self.categories, self.categories))
-        for start in range(0, len(weights), BLOCK_DRAWS):
-            rows = weights[start : start + BLOCK_DRAWS]
-            for (c, k), table in self.tables.items():
-                values = ((rows @ table) * rows).sum(axis=1)
-                out[start : start + len(rows), c, k] = values
-                out[start : start + len(rows), k, c] = values
-        return out
-
-
-def _coincidences(ratings: Ratings) -> _Pairs:
+def _coincidences(ratings: Ratings, weights: FloatArray) -> FloatArray:
+    """(D, q, q) coincidences of D draws; weights (D, annotators)."""
     share = 1 / (ratings.sizes - 1)
-    plain = [ratings.said(code) for code in range(ratings.categories)]
-    weighted = [ratings.said(code, share) for code in range(ratings.categories)]
-    tables: dict[tuple[int, int], FloatArray | sparse.csr_array] = {}
-    for c in range(ratings.categories):
+    codes = range(ratings.categories)
+    plain = [ratings.said(code).T.tocsr() for code in codes]
+    out = np.zeros((len(weights), ratings.categories, ratings.categories))
+    for c in codes:
+        weighted = ratings.said(c, share)
         for k in range(c, ratings.categories):
-            table = weighted[c] @ plain[k].T
-            table.setdiag(0)
-            table.eliminate_zeros()
-            tables[c, k] = table.toarray() if ratings.annotators <= DENSE else table.tocsr()
-    return _Pairs(tables, ratings.categories)
+            table = weighted @ plain[k]
+            if c == k:
+                table.setdiag(0)
+            out[:, c, k] = out[:, k, c] = _quadratic(table, weights)
+    return out
+
+
+def _quadratic(table: sparse.csr_array, weights: FloatArray) -> FloatArray:
+    """(D,) wᵀ A w of each row w of the weights."""
+    whole = table.toarray() if table.shape[0] <= DENSE else table
+    out = np.empty(len(weights))
+    for start in range(0, len(weights), BLOCK_DRAWS):
+        rows = weights[start : start + BLOCK_DRAWS]
+        out[start : start + len(rows)] = ((rows @ whole) * rows).sum(axis=1)
+    return out
 
 
 def _estimate(

@@ -68,7 +68,7 @@ def test_a_draw_is_what_copying_people_gives_without_their_own_copies() -> None:
         if unit[one] == unit[other]:
             pairs = weights[who[one]] * weights[who[other]]
             expected[code[one], code[other]] += pairs / (sizes[unit[one]] - 1)
-    found = annotators._coincidences(ratings(3, people=6, units=25)).of(weights[None].astype(float))[0]
+    found = annotators._coincidences(ratings(3, people=6, units=25), weights[None].astype(float))[0]
     assert found == pytest.approx(expected, abs=1e-12)
 
 
