@@ -1,5 +1,6 @@
 """Reads about people. As everywhere, what is not yours does not exist."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from django.apps import apps
@@ -43,3 +44,14 @@ def open_invitations(project: "Model") -> QuerySet[Invitation]:
         .select_related("created_by")
         .order_by("-created_at", "-pk")
     )
+
+
+def groups_of(project: "Model") -> dict[int, str]:
+    """The group of each member who has one, by the member's key."""
+    rows = Membership.objects.filter(project_id=project.pk).exclude(group="")
+    return dict(rows.values_list("user_id", "group"))
+
+
+def names_of(users: Iterable[int]) -> dict[int, str]:
+    """What each of them is called on pages, by key."""
+    return {user.pk: str(user) for user in User.objects.filter(pk__in=users)}

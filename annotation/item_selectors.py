@@ -53,6 +53,15 @@ _SPREAD = """
 """
 
 
+# What annotators see as the category: the item's own, else its prompt's.
+_CATEGORIES = """
+    SELECT coalesce(nullif(i.metadata ->> 'category', ''), p.metadata ->> 'category', ''), array_agg(i.id)
+    FROM annotation_item i JOIN annotation_prompt p ON p.id = i.prompt_id
+    WHERE i.project_id = %(project)s AND NOT i.is_gold
+    GROUP BY 1
+"""
+
+
 @dataclass(frozen=True)
 class DisputedItem:
     """How far people part on one item.
@@ -111,3 +120,10 @@ def item_for(project: Project, item_id: int) -> Item:
     if item is None:
         raise Http404("No such item.")
     return item
+
+
+def items_by_category(project: Project) -> dict[str, list[int]]:
+    """The keys of the work items of each category, "" without one."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CATEGORIES, {"project": project.pk})
+        return dict(cursor.fetchall())

@@ -137,6 +137,17 @@ def table_of(ratings: Ratings, first: int, second: int) -> FloatArray:
     return cells.reshape(ratings.categories, -1).astype(np.float64)
 
 
+def tables_of(ratings: Ratings, who: Sequence[int]) -> FloatArray:
+    """(n, n, q, q) the same of every two of the people `who`: [i, j] is `table_of` of who[i] and who[j]."""
+    rows = np.asarray(who, dtype=np.int64)
+    said = [ratings.said(code)[rows] for code in range(ratings.categories)]
+    tables = np.zeros((len(rows), len(rows), ratings.categories, ratings.categories))
+    for c, one in enumerate(said):
+        for k, other in enumerate(said):
+            tables[:, :, c, k] = (one @ other.T).toarray()
+    return tables
+
+
 def estimates_over_people(
     ratings: Ratings,
     *,

@@ -111,7 +111,7 @@ def alphas(
     counts = ratings.counts(table)
     clusters, draws = _whole_items(counts, table, item, draws)
     wanted: dict[str, Coefficient] = {level: alpha(level) for level in levels}
-    found = estimates(counts, wanted, rng=_rng(), draws=draws, clusters=clusters)
+    found = estimates(counts, wanted, rng=new_rng(), draws=draws, clusters=clusters)
     return {level: found[level] for level in levels}
 
 
@@ -124,35 +124,41 @@ def over_people(ratings: RatingArrays, levels: Sequence[Level], *, draws: int) -
         annotators=len(ratings.people),
         categories=len(ratings.categories),
     )
-    return estimates_over_people(of, levels=levels, numeric=ratings.numeric, rng=_rng(), draws=draws)
+    return estimates_over_people(of, levels=levels, numeric=ratings.numeric, rng=new_rng(), draws=draws)
 
 
 def _report(ratings: RatingArrays, draws: int) -> AgreementReport:
     counts = ratings.counts()
     clusters, drawn = _whole_items(counts, ratings.table, ratings.item, draws)
-    found = agreement(counts, rng=_rng(), draws=drawn, levels=LEVELS, clusters=clusters)
+    found = agreement(counts, rng=new_rng(), draws=drawn, levels=LEVELS, clusters=clusters)
     return replace(found, over_annotators=over_people(ratings, LEVELS, draws=draws))
 
 
 def _of_rankings(ranked: RatingArrays, draws: int) -> RankAgreement:
     found = kendall.concordances(*rankings(ranked))
     return RankAgreement(
-        kendall_w=kendall.mean_concordance(found, rng=_rng(), draws=draws),
-        spearman=kendall.mean_spearman(found, rng=_rng(), draws=draws),
+        kendall_w=kendall.mean_concordance(found, rng=new_rng(), draws=draws),
+        spearman=kendall.mean_spearman(found, rng=new_rng(), draws=draws),
         alpha=alphas(ranked, ["ordinal"], draws=draws)["ordinal"],
         over_annotators=over_people(ranked, ["ordinal"], draws=draws)["ordinal"],
     )
 
 
+def drawn_whole(item: SmallArray, draws: int) -> tuple[bool, int]:
+    """With items of several units, whole items are drawn: their units rest on the same judgments. (whether,
+    how often: such draws cost more.)"""
+    items = len(np.unique(item))
+    if items == len(item):
+        return False, draws
+    return True, min(draws, max(FEWEST_DRAWS, MOST_WORK // items))
+
+
+def new_rng() -> np.random.Generator:
+    return np.random.default_rng(SEED)
+
+
 def _whole_items(
     counts: UnitCounts, table: IntArray, item: SmallArray, draws: int
 ) -> tuple[Clusters | None, int]:
-    """With items of several units, whole items are drawn: their units rest on the same judgments."""
-    items = len(np.unique(item))
-    if items == len(item):
-        return None, draws
-    return clusters_of(counts, table, item), min(draws, max(FEWEST_DRAWS, MOST_WORK // items))
-
-
-def _rng() -> np.random.Generator:
-    return np.random.default_rng(SEED)
+    whole, draws = drawn_whole(item, draws)
+    return clusters_of(counts, table, item) if whole else None, draws

@@ -37,7 +37,7 @@ _MEMBERS = """
     FROM accounts_user WHERE username LIKE 'votes-%%'
 """
 _CATEGORIES = """
-    UPDATE annotation_prompt SET metadata = jsonb_build_object('category', 'category ' || id %% 12)
+    UPDATE annotation_prompt SET metadata = jsonb_build_object('category', 'category ' || id / 100 %% 12)
     WHERE project_id = %(project)s
 """
 # Each item's five people stand at equal distances from one another; seven answers of ten are the item's own.
