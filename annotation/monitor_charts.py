@@ -1,18 +1,50 @@
 """The charts of the monitoring page: counts in, chart data out; None where there is nothing to draw."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 from django.utils.translation import gettext as _
 
-from annotation.chart_data import Bars, Histogram, Series, Stacked
+from annotation.agreement_table import HEADLINE
+from annotation.chart_data import Bars, Histogram, Line, Series, Stacked
 from annotation.charts import decimal
 from annotation.monitor_selectors import TIME_EDGES, DayVolume
+from annotation.services.agreement_parts import AgreementInParts
 
 MOST_BARS = 92
 WEEK = timedelta(days=7)
 MINUTE = 60
 TICK_EVERY = 2  # edges: a whole octave
+
+
+def over_time(agreement: Sequence[AgreementInParts]) -> Line | None:
+    """α, ordinal, of what was finished in each period, a line for each criterion; None for less than two."""
+    periods = agreement[0].over_time.periods
+    if len(periods) < 2:
+        return None
+    first_days = [date.fromisoformat(first) for first, _last, _of in periods]
+    return Line(
+        along={"day": _("Day"), "week": _("Week")}.get(agreement[0].over_time.step, _("Month")),
+        labels=tuple(first_days),
+        series=tuple(
+            _line(one, [day.isoformat() for day in first_days], number % 5 + 1)
+            for number, one in enumerate(agreement)
+        ),
+        weekly=agreement[0].over_time.step == "week",
+    )
+
+
+def _line(one: AgreementInParts, days: Sequence[str], colour: int) -> Series:
+    """The criterion's α on these days; a period without one is a gap."""
+    found = {first: of.alpha[HEADLINE] for first, _last, of in one.over_time.periods}
+    estimates = [found.get(day) for day in days]
+    return Series(
+        one.overall.criterion,
+        tuple(each.value if each else None for each in estimates),
+        colour,
+        tuple(each.low if each else None for each in estimates),
+        tuple(each.high if each else None for each in estimates),
+    )
 
 
 def volume(days: Sequence[DayVolume]) -> Bars | None:

@@ -1,4 +1,4 @@
-"""Reads for the monitoring page: volume by day, times, who works behind it, whether anything has changed."""
+"""Reads for the monitoring page: volume by day, times, who works behind it."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -26,12 +26,6 @@ _TIMES = """
     GROUP BY bin
 """
 
-_STATE = """
-    SELECT count(*), coalesce(max(j.id), 0)
-    FROM annotation_judgment j JOIN annotation_item i ON i.id = j.item_id
-    WHERE i.project_id = %(project)s AND j.live
-"""
-
 
 @dataclass(frozen=True)
 class DayVolume:
@@ -52,13 +46,6 @@ def times(project: Project) -> list[int]:
         cursor.execute(_TIMES, {"project": project.pk, "edges": list(TIME_EDGES)})
         counts: dict[int, int] = dict(cursor.fetchall())
     return [counts.get(bin_, 0) for bin_ in range(len(TIME_EDGES) + 1)]
-
-
-def fingerprint(project: Project, *also: int) -> str:
-    """Changes whenever a judgment comes, is replaced or undone, or one of `also` changes."""
-    with connection.cursor() as cursor:
-        cursor.execute(_STATE, {"project": project.pk})
-        return "-".join(str(int(part)) for part in (*cursor.fetchone(), *also))
 
 
 def workers() -> list[WorkerHeartbeat]:

@@ -2,20 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.contrib.humanize.templatetags.humanize import apnumber
-from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 from annotation.aggregation import flags
-from annotation.aggregation.flags import Assessment, Flag
+from annotation.agreement.drift import Drift
 from annotation.agreement.estimate import Estimate
-from annotation.annotator_selectors import AnnotatorRow, Totals
+from annotation.annotator_selectors import Totals
 from annotation.charts import decimal
+from annotation.flag_words import percent
 from annotation.models.project import Project
+
+if TYPE_CHECKING:
+    from annotation.people_table import Person
 
 LEAST_ITEMS = 20  # judged by two people or more, before agreement is called anything
 WIDEST = 0.4  # an interval wider than this says nothing either
@@ -79,60 +83,80 @@ def verdict(
     estimate: Estimate,
     project: Project,
     totals: Totals,
-    rows: Sequence[AnnotatorRow],
-    assessments: Sequence[Assessment],
+    people: Sequence["Person"],
+    drift: Drift,
 ) -> Verdict:
-    """Can these labels be trusted, and if not, why not."""
+    """Can these labels be trusted, and if not, why not. Who is set apart no longer speaks against them."""
     if not totals.judgments:
         return Verdict(
             "info",
             _("Nobody has judged yet."),
             _("As soon as two people have judged the same items, their agreement is shown here."),
         )
-    found = findings(project, totals, rows, assessments)
-    by_flagged = sum(row.judgments for row, one in zip(rows, assessments, strict=True) if one.flags)
+    active = [one for one in people if not one.apart]
+    counted = sum(one.row.judgments for one in active)
+    by_flagged = sum(one.row.judgments for one in active if one.assessment.flags)
+    found = findings(project, totals, people, drift)
     if estimate.value is None or estimate.units < LEAST_ITEMS or _too_wide(estimate):
         return Verdict(
             "warn" if by_flagged else "info", _("Too early to say."), _too_few(estimate, project), found
         )
     tone, name, meaning = next(band[1:] for band in BANDS if estimate.value >= band[0])
-    if by_flagged and tone == "good":
+    if (by_flagged or drift.fallen) and tone == "good":
         tone = "warn"
-    if by_flagged >= MANY * totals.judgments:
+    if by_flagged >= MANY * counted:
         tone = "bad"
     headline = _("Agreement is %(band)s: α = %(alpha)s.") % {"band": name, "alpha": with_interval(estimate)}
     return Verdict(tone, headline, str(meaning), found)
 
 
-def findings(
-    project: Project, totals: Totals, rows: Sequence[AnnotatorRow], assessments: Sequence[Assessment]
-) -> tuple[str, ...]:
+def findings(project: Project, totals: Totals, people: Sequence["Person"], drift: Drift) -> tuple[str, ...]:
     """What an admin should know beside the agreement, most serious first."""
-    found = []
+    active = [one for one in people if not one.apart]
+    found = _fall(drift)
     for kind, words in _PEOPLE.items():
-        names = [
-            row.name
-            for row, assessment in zip(rows, assessments, strict=True)
-            if any(flag.kind == kind for flag in assessment.flags)
-        ]
+        names = [one.row.name for one in active if any(flag.kind == kind for flag in one.assessment.flags)]
         if names:
             found.append(_who(words % {"n": len(names), "count": capfirst(str(apnumber(len(names))))}, names))
-    flagged = sum(row.judgments for row, one in zip(rows, assessments, strict=True) if one.flags)
+    flagged = sum(one.row.judgments for one in active if one.assessment.flags)
     if flagged:
-        share = _percent(flagged / totals.judgments)
+        share = percent(flagged / totals.judgments)
         found.append(_("Flagged people gave %(share)s of the judgments.") % {"share": share})
+    found += _set_apart([one for one in people if one.apart])
     found += _side_of_all(totals, project)
     if not totals.gold:
         found.append(_("No gold item has been judged, so nobody is checked against an expert."))
     if totals.simulated == totals.judgments:
         found.append(_("All judgments are simulated: they show how the page works, not what people think."))
     elif totals.simulated:
-        share = _percent(totals.simulated / totals.judgments)
+        share = percent(totals.simulated / totals.judgments)
         found.append(
             _("%(share)s of the judgments are simulated: they do not say what people think.")
             % {"share": share}
         )
     return tuple(found)
+
+
+def _fall(drift: Drift) -> list[str]:
+    if not drift.fallen or drift.before is None or drift.now is None:
+        return []
+    words = _("Agreement has fallen lately, from α = %(before)s to %(now)s.")
+    return [words % {"before": decimal(drift.before), "now": decimal(drift.now)}]
+
+
+def _set_apart(people: Sequence["Person"]) -> list[str]:
+    if not people:
+        return []
+    names = [one.row.name for one in people]
+    who = ngettext(
+        "%(count)s annotator is paused or excluded", "%(count)s annotators are paused or excluded", len(names)
+    )
+    judgments = sum(one.row.judgments for one in people)
+    weigh = ngettext(
+        "Their %(n)s judgment weighs nothing.", "Their %(n)s judgments weigh nothing.", judgments
+    )
+    sentence = _who(who % {"count": capfirst(str(apnumber(len(names))))}, names)
+    return [f"{sentence} {weigh % {'n': judgments}}"]
 
 
 def _side_of_all(totals: Totals, project: Project) -> list[str]:
@@ -143,9 +167,9 @@ def _side_of_all(totals: Totals, project: Project) -> list[str]:
     if abs(z) < LEFT_Z or abs(left - chance) < LEFT_MATTERS:
         return []
     if project.kind == Project.Kind.PAIRWISE:
-        return [_("The left response wins %(share)s of the time, not half.") % {"share": _percent(left)}]
+        return [_("The left response wins %(share)s of the time, not half.") % {"share": percent(left)}]
     words = _("The response shown first is the best one %(share)s of the time, not %(chance)s.")
-    return [words % {"share": _percent(left), "chance": _percent(chance)}]
+    return [words % {"share": percent(left), "chance": percent(chance)}]
 
 
 _PEOPLE = {
@@ -155,10 +179,24 @@ _PEOPLE = {
     "weak": ngettext_lazy(
         "%(count)s annotator is weak on gold", "%(count)s annotators are weak on gold", "n"
     ),
+    "guesses": ngettext_lazy(
+        "%(count)s answers whatever the responses are", "%(count)s answer whatever the responses are", "n"
+    ),
     "fast": ngettext_lazy("%(count)s answers much too fast", "%(count)s answer much too fast", "n"),
     "same": ngettext_lazy(
         "%(count)s gives one answer to everything", "%(count)s give one answer to everything", "n"
     ),
+    "run": ngettext_lazy(
+        "%(count)s gives the same answer many times in a row",
+        "%(count)s give the same answer many times in a row",
+        "n",
+    ),
+    "unlike": ngettext_lazy(
+        "%(count)s answers the same item differently the second time",
+        "%(count)s answer the same item differently the second time",
+        "n",
+    ),
+    "round": ngettext_lazy("%(count)s prefers in circles", "%(count)s prefer in circles", "n"),
     "left": ngettext_lazy("%(count)s favours the left side", "%(count)s favour the left side", "n"),
     "right": ngettext_lazy("%(count)s favours the right side", "%(count)s favour the right side", "n"),
     "first": ngettext_lazy(
@@ -168,64 +206,6 @@ _PEOPLE = {
         "%(count)s favours responses shown later", "%(count)s favour responses shown later", "n"
     ),
 }
-
-BADGES: dict[str, Promise] = {
-    "gold": gettext_lazy("fails gold"),
-    "weak": gettext_lazy("weak on gold"),
-    "fast": gettext_lazy("too fast"),
-    "same": gettext_lazy("one answer"),
-    "left": gettext_lazy("left side"),
-    "right": gettext_lazy("right side"),
-    "first": gettext_lazy("shown first"),
-    "later": gettext_lazy("shown later"),
-}
-
-STANDINGS: dict[str, Promise] = {
-    "fails": gettext_lazy("fails"),
-    "weak": gettext_lazy("weak"),
-    "passes": gettext_lazy("passes"),
-    "open": gettext_lazy("too few to say"),
-    "none": gettext_lazy("none given"),
-}
-
-
-def evidence(flag: Flag) -> str:
-    """Why somebody is flagged, with the figures it rests on."""
-    share, n = _percent(flag.value), flag.n
-    if flag.kind == "gold":
-        words = _(
-            "%(right)s of %(n)s gold answers right; accuracy is below %(bar)s with probability %(chance)s."
-        )
-        return words % {
-            "right": round(flag.value * n),
-            "n": n,
-            "bar": _percent(flags.BAR),
-            "chance": decimal(flag.strength),
-        }
-    if flag.kind == "weak":
-        words = _("%(right)s of %(n)s gold answers right; more like %(bad)s accuracy than like %(good)s.")
-        return words % {
-            "right": round(flag.value * n),
-            "n": n,
-            "bad": _percent(flags.P1),
-            "good": _percent(flags.P0),
-        }
-    if flag.kind == "fast":
-        words = _(
-            "%(seconds)s s at the median of %(n)s answers; z = %(z)s on the log scale of all annotators."
-        )
-        return words % {"seconds": number_format(flag.value, 1), "n": n, "z": decimal(flag.strength, 1)}
-    if flag.kind == "same":
-        return _("The same answer in %(share)s of %(n)s judgments.") % {"share": share, "n": n}
-    if flag.kind in ("first", "later"):
-        words = _("The response shown first on top in %(share)s of %(n)s; chance: %(chance)s (z = %(z)s).")
-        chance = _percent(flag.chance)
-        return words % {"share": share, "n": n, "chance": chance, "z": decimal(flag.strength, 1)}
-    if flag.kind == "left":
-        words = _("Chose the left response in %(share)s of %(n)s; chance alone: half (z = %(z)s).")
-    else:
-        words = _("Chose the left response in only %(share)s of %(n)s; chance alone: half (z = %(z)s).")
-    return words % {"share": share, "n": n, "z": decimal(flag.strength, 1)}
 
 
 def with_interval(estimate: Estimate) -> str:
@@ -285,7 +265,3 @@ def _units(n: int, kind: str) -> str:
 def _who(sentence: str, names: Sequence[str]) -> str:
     """Up to three names after the sentence; the table below has the rest."""
     return f"{sentence}: {', '.join(names)}." if len(names) <= 3 else f"{sentence}."
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"

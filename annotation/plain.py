@@ -52,7 +52,7 @@ def _restorer(kind: Any) -> Callable[[Any], Any]:
         return lambda value: None if value is None else inner(value)
     if origin is tuple:
         return _tuple(parts)
-    if origin is dict:
+    if origin in (dict, Mapping):
         of_value = _restorer(parts[1])
         return lambda value: {key: of_value(one) for key, one in value.items()}
     if origin is Literal:

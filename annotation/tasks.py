@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from annotation.models.project import Project
-from annotation.services import aggregating, assigning, noticing
+from annotation.services import aggregating, assigning, noticing, reporting
 
 
 @shared_task(name="annotation.expire_leases")
@@ -21,3 +21,16 @@ def rebuild_soft_labels(project_id: int) -> int:
 def check_alerts() -> int:
     """Does work run out, is a worker missing?"""
     return noticing.check_all()
+
+
+@shared_task(name=reporting.TASK)
+def report(project_id: int) -> bool:
+    """Somebody looks at the monitoring page of a project that has changed."""
+    project = Project.objects.filter(pk=project_id).first()
+    return project is not None and reporting.turn(project=project)
+
+
+@shared_task(name="annotation.report_all")
+def report_all() -> int:
+    """Labels, quality, policy and reports of every running project that has changed."""
+    return reporting.turn_all()

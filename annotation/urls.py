@@ -2,6 +2,7 @@ from django.urls import path
 
 from annotation.views import (
     annotate,
+    annotators,
     data,
     drafts,
     exercises,
@@ -13,6 +14,7 @@ from annotation.views import (
     monitor,
     projects,
     sessions,
+    standing,
     work,
 )
 
@@ -39,6 +41,10 @@ urlpatterns = [
     path("p/<slug:slug>/guidelines/<int:number>/", guidelines.version, name="guideline_version"),
     path("p/<slug:slug>/monitor/", monitor.monitor, name="monitor"),
     path("p/<slug:slug>/monitor/<slug:table>.csv", monitor.download, name="monitor_csv"),
+    path("p/<slug:slug>/annotators/<int:user_id>/", annotators.annotator, name="annotator"),
+    path("p/<slug:slug>/annotators/<int:user_id>/standing/", annotators.decide, name="decide"),
+    path("p/<slug:slug>/annotators/<int:user_id>/message/", annotators.write, name="write_to"),
+    path("p/<slug:slug>/standing/", standing.standing, name="standing"),
     path("p/<slug:slug>/items/<int:item_id>/", items.item, name="item"),
     path("p/<slug:slug>/items/<int:item_id>/claim/", items.claim, name="claim_item"),
     path("p/<slug:slug>/items/<int:item_id>/votes/", items.see_votes, name="see_votes"),

@@ -204,6 +204,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "reports on quality": {
+        "task": "annotation.report_all",
+        "schedule": 15.0,
+        "options": {"expires": 15.0},
+    },
     "work that people left": {
         "task": "annotation.expire_leases",
         "schedule": 60.0,

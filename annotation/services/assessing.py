@@ -18,9 +18,9 @@ from annotation.aggregation.patterns import Run
 from annotation.aggregation.reliability import Reliability, reliability
 from annotation.annotator_selectors import AnnotatorRow
 from annotation.models.project import Project
-from annotation.models.trust import Standing
+from annotation.models.trust import Alert, Standing
 from annotation.plain import to_plain
-from annotation.services import fitting, standing
+from annotation.services import alerting, fitting, standing
 
 FEWEST_OF_A_TRIAD: Final = 3  # comparisons of one person on one prompt
 
@@ -125,12 +125,25 @@ def apply(*, project: Project, found: Sequence[Quality]) -> list[int]:
         if decision.step == "pause" and project.auto_pause:
             standing.pause(project=project, annotator=people[one.row.id], actor=None, evidence=evidence)
             paused.append(one.row.id)
-        elif decision.step != "none":
+            continue
+        _gold_alert(project, people.get(one.row.id), one)
+        if decision.step != "none":
             rate = policy.watched_rate(project.gold_rate)
             standing.raise_gold(project=project, annotator=people[one.row.id], rate=rate, evidence=evidence)
         elif held is not None and held.gold_rate is not None:
             standing.usual_gold(project=project, annotator=people[one.row.id])
     return paused
+
+
+def _gold_alert(project: Project, person: User | None, one: Quality) -> None:
+    """Somebody who fails gold and is not paused for it, by the project's wish or a person's, is told of."""
+    if person is None:
+        return
+    if any(flag.kind == "gold" for flag in one.flags):
+        figures = {"right": one.row.gold_right, "answered": one.row.gold}
+        alerting.raise_alert(project, Alert.Kind.GOLD, person, figures)
+    else:
+        alerting.end(project, Alert.Kind.GOLD, person)
 
 
 def _measured(project: Project, ids: Sequence[int]) -> tuple[dict[int, Measured], dict[int, Flag]]:

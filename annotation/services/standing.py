@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.services import audit
 from annotation.models.project import Project
-from annotation.models.trust import Message, QualityReport, Standing
+from annotation.models.trust import Alert, Message, QualityReport, Standing
 from annotation.models.work import Assignment
-from annotation.services import aggregating, assigning
+from annotation.services import aggregating, alerting, assigning
 
 LONGEST_TEXT = 5_000
 
@@ -63,6 +63,8 @@ def restore(*, project: Project, annotator: User, actor: User, reason: str = "")
     found.state, found.reason, found.evidence, found.automatic = Standing.State.ACTIVE, "", [], False
     found.changed_by, found.changed_at, found.restored_at, found.appealed_at = actor, now, now, None
     found.save()
+    for kind in (Alert.Kind.PAUSED, Alert.Kind.APPEAL, Alert.Kind.GOLD):
+        alerting.end(project, kind, annotator)
     _say(project, annotator, actor, Message.Kind.RESTORED, reason)
     _record(found, actor, "annotator restored", reason, before)
     return found
@@ -105,6 +107,7 @@ def appeal(*, project: Project, annotator: User, text: str) -> Message:
     found.appealed_at = timezone.now()
     found.save(update_fields=["appealed_at"])
     _stale(project)
+    alerting.raise_alert(project, Alert.Kind.APPEAL, annotator, {"text": text})
     audit.record(
         actor=annotator, project=project, action="annotator appeals", detail={"user": annotator.username}
     )
@@ -136,12 +139,18 @@ def _set_apart(
     before = found.state
     found.state, found.reason, found.evidence = state, reason.strip(), list(evidence)
     found.automatic, found.changed_by, found.changed_at = actor is None, actor, timezone.now()
-    found.appealed_at = None if before == Standing.State.ACTIVE else found.appealed_at
+    if before == Standing.State.ACTIVE or state == Standing.State.EXCLUDED:
+        found.appealed_at = None
     found.save()
     for held in Assignment.objects.select_for_update().filter(
         project=project, annotator=annotator, state=Assignment.State.OPEN
     ):
         assigning.release(held, state=Assignment.State.EXPIRED)
+    if actor is None:
+        alerting.raise_alert(project, Alert.Kind.PAUSED, annotator, {"automatic": True})
+    elif state == Standing.State.EXCLUDED:  # decided: nothing waits for anybody any more
+        for kind in (Alert.Kind.PAUSED, Alert.Kind.APPEAL, Alert.Kind.GOLD):
+            alerting.end(project, kind, annotator)
     _say(project, annotator, actor, Message.Kind(state), found.reason, found.evidence)
     _record(found, actor, f"annotator {state}", found.reason, before)
     return found

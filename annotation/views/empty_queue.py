@@ -23,6 +23,7 @@ from annotation.models.work import Assignment, Item
 from annotation.progress_selectors import Progress
 from annotation.qualification_selectors import may_work
 from annotation.services import waiting
+from annotation.standing_selectors import is_barred
 
 Words = str | Promise
 
@@ -33,7 +34,8 @@ class EmptyQueue:
     why: Words
     next: Words
     waits: bool = True  # something may come: the page looks again by itself
-    door: str = ""  # where to go on first: the qualification test
+    door: str = ""  # where to go on first: the qualification test, or why somebody is paused
+    door_words: Words = ""
     note: str = ""  # the daily goal
 
     @property
@@ -54,10 +56,17 @@ CLOSED = EmptyQueue(
     gettext_lazy("Your other projects are one click away."),
     waits=False,
 )
+BARRED = EmptyQueue(
+    gettext_lazy("You are paused in this project"),
+    gettext_lazy("You are given no new items here for now. Your answers are kept."),
+    gettext_lazy("See why, and say what you think of it."),
+    door_words=gettext_lazy("See why"),
+)
 QUALIFICATION = EmptyQueue(
     gettext_lazy("First the qualification test"),
     gettext_lazy("This project gives items to people who have passed its test."),
     gettext_lazy("When you have passed, the first item appears here."),
+    door_words=gettext_lazy("To the test"),
 )
 NOTHING_IMPORTED = EmptyQueue(
     gettext_lazy("Nothing to judge yet"),
@@ -88,6 +97,8 @@ def why_empty(project: Project, annotator: User, progress: Progress) -> EmptyQue
 def _why(project: Project, annotator: User) -> EmptyQueue:
     if project.state != Project.State.RUNNING:
         return PAUSED if project.state == Project.State.PAUSED else CLOSED
+    if is_barred(project, annotator):
+        return replace(BARRED, door=reverse("annotation:standing", kwargs={"slug": project.slug}))
     if not may_work(project, annotator):
         return replace(QUALIFICATION, door=reverse("annotation:learn", kwargs={"slug": project.slug}))
     work = Item.objects.filter(project=project, is_gold=False)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
 from accounts.models import Role, User
-from annotation import progress_selectors, selectors
+from annotation import progress_selectors, selectors, standing_selectors
 from annotation.models.project import Project
 from annotation.progress_selectors import OwnWork, Totals
 from annotation.qualification_selectors import unqualified_among
@@ -63,10 +63,20 @@ def home(request: HttpRequest) -> HttpResponse:
     work = progress_selectors.own_work(user, ids)
     totals = progress_selectors.totals_of(ids)
     unqualified = unqualified_among([project for project, _role in mine_in], user)
-    judged = {project.pk for project, role in mine_in if role in selectors.JUDGES} - unqualified
+    barred = standing_selectors.barred_from(ids, user)
+    unread = standing_selectors.unread_in(ids, user)
+    judged = {project.pk for project, role in mine_in if role in selectors.JUDGES} - unqualified - barred
     open_now = waiting.open_among(judged, user.pk) if judged else set()
     rows = [
-        _row(project, role, work.get(project.pk, OwnWork()), totals[project.pk], open_now, unqualified)
+        _row(
+            project,
+            role,
+            work.get(project.pk, OwnWork()),
+            totals[project.pk],
+            open_now,
+            unqualified,
+            _about(project, project.pk in barred, unread.get(project.pk, 0)),
+        )
         for project, role in mine_in
     ]
     rows.sort(key=lambda row: row.project.state == Project.State.CLOSED)
@@ -81,6 +91,7 @@ def _row(
     totals: Totals,
     open_now: Collection[int],
     unqualified: Collection[int],
+    about: list[Line],
 ) -> Row:
     annotates = role is Role.ANNOTATOR
     has_work = bool(work.held) or project.pk in open_now
@@ -94,11 +105,22 @@ def _row(
         work=work,
         shows_project=project.show_progress or not annotates,
         toward_goal=min(work.today, project.daily_goal or 0),
-        lines=tuple(lines) if role in selectors.JUDGES else (),
+        lines=(*about, *lines) if role in selectors.JUDGES else (),
         url=reverse(door, kwargs={"slug": project.slug}),
         action=(_("To the test") if tested_first else _("Judge")) if annotates else _("Open"),
         primary=annotates and has_work,
     )
+
+
+def _about(project: Project, barred: bool, unread: int) -> list[Line]:
+    """Where this person stands in the project, if that is to be told."""
+    door = reverse("annotation:standing", kwargs={"slug": project.slug})
+    if barred:
+        return [Line(_("You are paused here: see why"), door, now=True)]
+    if unread:
+        words = ngettext("%s message for you", "%s messages for you", unread)
+        return [Line(words % number_format(unread), door, now=True)]
+    return []
 
 
 def _lines(

@@ -1,7 +1,10 @@
 """Can these labels be trusted? One page a project, and one for each item with its votes."""
 
 import csv
-from typing import cast
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
@@ -11,10 +14,22 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
-from annotation import blind_selectors, monitor_selectors, monitoring, progress_selectors, selectors
+from annotation import (
+    alert_selectors,
+    alert_words,
+    blind_selectors,
+    monitoring,
+    people_table,
+    selectors,
+    standing_selectors,
+)
+from annotation.models.project import Project
+from annotation.models.trust import Alert, QualityReport, Standing
+from annotation.services import reporting
 from annotation.views.monitor_tables import TABLES, harmless
 
 ANNOTATORS_SHOWN = 100
+LONGEST_NAME = 100
 
 
 @login_required
@@ -24,41 +39,82 @@ def monitor(request: HttpRequest, slug: str) -> HttpResponse:
     user = cast(User, request.user)
     project = selectors.project_for(user, slug, roles=selectors.WATCHERS)
     workers = {queue: selectors.worker_alive(queue) for queue in ("light", "training")}
-    progress = progress_selectors.progress(project, user, fresh=True)
-    state = monitor_selectors.fingerprint(project, *workers.values(), progress.done, progress.total)
+    stored = reporting.latest(project)
+    standings = standing_selectors.standings(project)
+    alerts = alert_selectors.open_alerts(project)
+    state = _state(stored, workers, standings, alerts)
     partial = getattr(request, "htmx", False)
     if partial and request.GET.get("seen") == state:
         return HttpResponse(status=204)
     role = selectors.role_in(user, project)
-    sort = monitoring.known_sort(request.GET.get("sort", ""))
-    found = monitoring.monitor_of(project, progress, sort=sort)
-    page = Paginator(found.people, ANNOTATORS_SHOWN).get_page(request.GET.get("page"))
+    asked = {
+        "sort": people_table.known_sort(request.GET.get("sort", "")),
+        "show": people_table.known_show(request.GET.get("show", "")),
+        "name": request.GET.get("name", "")[:LONGEST_NAME],
+    }
     context = {
         "project": project,
         "tab": "monitor",
-        "monitor": found,
-        "page": page,
-        "sort": sort,
-        "columns": _columns(sort),
-        "poll": "?" + urlencode({"sort": sort, "page": page.number, "seen": state}),
         "workers": workers,
         "role": role,
-        "hidden": blind_selectors.hidden_items(user, role, project, [one.id for one in found.disputed]),
+        "alerts": [alert_words.words(alert, role) for alert in alerts],
         "can_build": role in selectors.BUILDERS,
+        "can_decide": role in selectors.MANAGERS,
+        "stored": stored,
+        "asked": asked,
+        **_found(project, stored, standings, asked, request.GET.get("page")),
     }
+    if stored is not None:
+        disputed = [one.id for one in context["monitor"].disputed]
+        context["hidden"] = blind_selectors.hidden_items(user, role, project, disputed)
+    page = context["page"].number if stored is not None else 1
+    context["poll"] = "?" + urlencode({**asked, "page": page, "seen": state})
     return render(request, f"annotation/monitor{'_main' if partial else ''}.html", context)
 
 
-def _columns(sort: str) -> dict[str, dict[str, str]]:
+def _found(
+    project: Project,
+    stored: QualityReport | None,
+    standings: dict[int, Standing],
+    asked: dict[str, str],
+    page: str | None,
+) -> dict[str, Any]:
+    """What the report says; without one, how many judgments a worker is reckoning with."""
+    if stored is None:
+        return {"monitor": None}
+    found = monitoring.monitor_of(project, reporting.read(stored), standings, sort=asked["sort"])
+    people = people_table.narrowed(found.people, asked["show"], asked["name"])
+    return {
+        "monitor": found,
+        "page": Paginator(people, ANNOTATORS_SHOWN).get_page(page),
+        "narrow": urlencode({"show": asked["show"], "name": asked["name"]}),
+        "shows": [(key, words, asked["show"] == key) for key, (words, _) in people_table.SHOWN.items()],
+        "columns": _columns(asked),
+    }
+
+
+def _state(
+    stored: QualityReport | None,
+    workers: dict[str, bool],
+    standings: dict[int, Standing],
+    alerts: Sequence[Alert],
+) -> str:
+    """Changes whenever the page would."""
+    decided = [(one.pk, one.state, str(one.gold_rate), str(one.appealed_at)) for one in standings.values()]
+    told = json.dumps(
+        [stored.version if stored else 0, list(workers.values()), sorted(decided), [one.pk for one in alerts]]
+    )
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _columns(asked: dict[str, str]) -> dict[str, dict[str, str]]:
     """For each sortable column: where its link leads, and how it is sorted now."""
     columns = {}
-    for key in monitoring.SORTS:
-        ways = ("ascending", "descending") if key in monitoring.LEAST_FIRST else ("descending", "ascending")
-        now = {key: ways[0], f"-{key}": ways[1]}.get(sort, "")
-        columns[key] = {
-            "url": f"?{urlencode({'sort': f'-{key}' if sort == key else key})}#annotators",
-            "now": now,
-        }
+    for key in people_table.SORTS:
+        ways = ("ascending", "descending") if key in people_table.LEAST_FIRST else ("descending", "ascending")
+        now = {key: ways[0], f"-{key}": ways[1]}.get(asked["sort"], "")
+        then = {**asked, "sort": f"-{key}" if asked["sort"] == key else key}
+        columns[key] = {"url": f"?{urlencode(then)}#annotators", "now": now}
     return columns
 
 

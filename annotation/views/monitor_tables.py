@@ -4,9 +4,15 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from accounts.models import Role, User
-from annotation import annotator_selectors, blind_selectors, item_selectors, monitor_selectors
+from annotation import (
+    annotator_selectors,
+    blind_selectors,
+    item_selectors,
+    monitor_selectors,
+    standing_selectors,
+)
 from annotation.models.project import Project
-from annotation.monitoring import assessed
+from annotation.services import reporting
 from annotation.services.agreeing import agreement_of
 
 Rows = Iterable[Iterable[Any]]
@@ -14,15 +20,22 @@ Rows = Iterable[Iterable[Any]]
 
 def annotators(project: Project, *_: object) -> Rows:
     yield (
-        "annotator", "origin", "judgments", "gold", "gold_right", "repeats", "consistent", "median_seconds",
-        "sided", "chose_left", "expected_left", "ties", "last_at", "flags",
+        "annotator", "origin", "state", "judgments", "gold", "gold_right", "reliability", "reliability_low",
+        "reliability_high", "reliability_votes", "repeats", "consistent", "median_seconds", "sided",
+        "chose_left", "expected_left", "ties", "entropy_bits", "longest_run", "triads", "circular", "last_at",
+        "flags",
     )  # fmt: skip
-    rows = annotator_selectors.annotators(project)
-    for row, assessment in zip(rows, assessed(project, rows), strict=True):
+    standings = standing_selectors.standings(project)
+    for one in reporting.report_of(project).people:
+        row, known, run = one.row, one.measured, one.run
+        theta = (known.theta, known.low, known.high, known.votes) if known else ("", "", "", 0)
+        decided = standings.get(row.id)
         yield (
-            row.name, row.origin, row.judgments, row.gold, row.gold_right, row.itself.repeats,
-            row.itself.consistent, row.median_seconds, row.sided, row.chose_left, round(row.expected_left, 3),
-            row.ties, row.last_at.isoformat(), " ".join(flag.kind for flag in assessment.flags),
+            row.name, row.origin, decided.state if decided else "active", row.judgments, row.gold,
+            row.gold_right, *theta, row.itself.repeats, row.itself.consistent, row.median_seconds, row.sided,
+            row.chose_left, round(row.expected_left, 3), row.ties,
+            "" if one.entropy is None else round(one.entropy, 4), run.length if run else 0, one.triads,
+            one.circular, row.last_at.isoformat(), " ".join(flag.kind for flag in one.flags),
         )  # fmt: skip
 
 

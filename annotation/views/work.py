@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
-from annotation import answer_form, progress_selectors, selectors, work_selectors
+from annotation import answer_form, progress_selectors, selectors, standing_selectors, work_selectors
 from annotation.answer_words import CHOICES, in_words
 from annotation.models.project import Project
 from annotation.models.work import Assignment
@@ -69,6 +69,8 @@ def work(request: HttpRequest, slug: str) -> HttpResponse:
         "project": project,
         "tab": "work",
         "progress": progress_selectors.progress(project, user),
+        "barred": standing_selectors.is_barred(project, user),
+        "unread": standing_selectors.unread(project, user),
         "rows": [_row(own, project, works=works) for own in page.rows],
         "filters": filters,
         "states": [(name, STATES[name], name == filters.state) for name in work_selectors.STATES],

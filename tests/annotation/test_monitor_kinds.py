@@ -71,10 +71,7 @@ def test_who_favours_what_is_shown_first_is_found_against_one_in_n(cast: Cast, k
     project = of_kind(cast, kind)
     crowd(project)
     rows = annotator_selectors.annotators(project)
-    flagged = {
-        row.name: [flag.kind for flag in one.flags]
-        for row, one in zip(rows, monitoring.assessed(project, rows), strict=True)
-    }
+    flagged = {one.row.name: [flag.kind for flag in one.flags] for one in assessing.qualities(project)}
     assert flagged == {"ann": [], "ben": [], "cleo": [], "dov": [], "firsty": ["first", "same"]}
     firsty = next(row for row in rows if row.name == "firsty")
     assert (firsty.sided, firsty.chose_left, firsty.left_chance) == (30, 30, 0.25)

@@ -10,10 +10,11 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from annotation import annotator_selectors, monitoring, progress_selectors
+from annotation import monitoring
 from annotation.models.project import Project
 from annotation.models.work import Judgment
 from annotation.models.worker import WorkerHeartbeat
+from annotation.services import assessing, reporting
 from tests import factories
 from tests.annotation.watching import NOON, judged, words
 from tests.cast import Cast, browser, make_cast, person
@@ -32,9 +33,13 @@ def page(user: User, project: Project, query: str = "", **headers: str) -> str:
     return response.content.decode()
 
 
+def monitor_of(project: Project, sort: str = "flags") -> monitoring.Monitor:
+    """As the page would have it after a worker's turn that follows no policy."""
+    return monitoring.monitor_of(project, reporting.report_of(project), {}, sort=sort)
+
+
 def verdict_of(project: Project) -> monitoring.Verdict:
-    progress = progress_selectors.progress(project, factories.user())
-    return monitoring.monitor_of(project, progress, sort="flags").verdict
+    return monitor_of(project).verdict
 
 
 def test_an_empty_project_says_what_to_do(cast: Cast) -> None:
@@ -115,10 +120,8 @@ def careless(project: Project) -> dict[str, User]:
 @pytest.mark.slow
 def test_the_careless_are_flagged_with_evidence_and_the_careful_are_not(cast: Cast) -> None:
     careless(cast.project)
-    rows = annotator_selectors.annotators(cast.project)
     kinds = {
-        row.name: [flag.kind for flag in one.flags]
-        for row, one in zip(rows, monitoring.assessed(cast.project, rows), strict=True)
+        one.row.name: [flag.kind for flag in one.flags] for one in assessing.qualities(cast.project)
     }
     assert kinds == {
         "ann": [], "ben": [], "cleo": [], "dov": [], "eve": [],
@@ -178,9 +181,7 @@ def test_people_without_a_value_come_last_either_way(cast: Cast) -> None:
     factories.judgment(item, factories.user("timed"), "a", seconds=20.0, source="simulated")
     factories.judgment(item, factories.user("untimed"), "a")
     for sort in ("seconds", "-seconds"):
-        found = monitoring.monitor_of(
-            cast.project, progress_selectors.progress(cast.project, cast.manager), sort=sort
-        )
+        found = monitor_of(cast.project, sort)
         assert [one.row.name for one in found.people] == ["timed", "untimed"]
 
 

@@ -1,0 +1,87 @@
+"""The table of coefficients on the monitoring page: values, intervals and how each is drawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from annotation import charts, monitor_words
+from annotation.agreement.estimate import Estimate
+from annotation.agreement.krippendorff import Level
+from annotation.agreement.report import AgreementReport
+from annotation.charts import Axis, Whisker
+from annotation.services.agreeing import CriterionAgreement
+
+HEADLINE: Level = "ordinal"  # a < tie < b: a tie against a side is half a disagreement
+
+MEASURES: tuple[tuple[str, Promise, Promise], ...] = (
+    ("ordinal", _("Krippendorff's α, ordinal"), _("A against B counts more than either against a tie.")),
+    ("nominal", _("Krippendorff's α, nominal"), _("A, tie and B are just three different answers.")),
+    ("fleiss", _("Fleiss' κ"), _("Like α nominal, without its correction for few votes.")),
+    ("gwet_ac1", _("Gwet's AC1"), _("Steady when nearly all answers are alike.")),
+    (
+        "percent",
+        _("Agreement of two people"),
+        _("How often two people give the same answer; chance not taken out."),
+    ),
+)
+
+# The same on the ratings themselves, where there are ratings; the rows above are then on pairs of responses.
+RATING_MEASURES: tuple[tuple[str, Promise, Promise], ...] = (
+    (
+        "ordinal",
+        _("α of the ratings, ordinal"),
+        _("On single responses: a near miss is half a disagreement."),
+    ),
+    ("interval", _("α of the ratings, interval"), _("The same with points of equal size.")),
+)
+
+
+@dataclass(frozen=True)
+class Measure:
+    name: Promise
+    meaning: Promise
+    text: str
+    reason: str
+    units: int
+    whisker: Whisker | None
+
+
+@dataclass(frozen=True)
+class CriterionRows:
+    criterion: str
+    annotators: int
+    measures: tuple[Measure, ...]
+
+
+def axis_of(agreement: Sequence[CriterionAgreement]) -> Axis:
+    """One scale for all the rows."""
+    return charts.axis(min(_lowest(agreement), 0.0))
+
+
+def criterion_rows(one: CriterionAgreement, axis: Axis) -> CriterionRows:
+    measures = [_measure(_estimates(one.report)[key], name, meaning, axis) for key, name, meaning in MEASURES]
+    if one.ratings is not None:
+        of_ratings = _estimates(one.ratings)
+        measures = [
+            *(_measure(of_ratings[key], name, meaning, axis) for key, name, meaning in RATING_MEASURES),
+            *measures,
+        ]
+    return CriterionRows(one.criterion, one.annotators, tuple(measures))
+
+
+def _measure(found: Estimate, name: Promise, meaning: Promise, axis: Axis) -> Measure:
+    drawn = None if found.value is None else charts.whisker(axis, found.value, found.low, found.high)
+    return Measure(name, meaning, monitor_words.with_interval(found), found.reason or "", found.units, drawn)
+
+
+def _estimates(report: AgreementReport) -> dict[str, Estimate]:
+    found: dict[str, Estimate] = {str(level): one for level, one in report.krippendorff.items()}
+    return found | {"fleiss": report.fleiss, "gwet_ac1": report.gwet_ac1, "percent": report.percent}
+
+
+def _lowest(agreement: Sequence[CriterionAgreement]) -> float:
+    reports = [report for one in agreement for report in (one.report, one.ratings) if report is not None]
+    shown = [estimate for report in reports for estimate in _estimates(report).values()]
+    return min((end for one in shown for end in (one.value, one.low) if end is not None), default=0.0)
