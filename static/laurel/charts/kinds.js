@@ -4,6 +4,7 @@ import { bands, shares } from "./marks.js";
 const rtl = document.documentElement.dir === "rtl";
 const MARKS = { 1: "circle", 2: "rect", 3: "triangle", 4: "rectRot", 5: "cross" };  // as partials/chart_mark.html
 const MANY = 45;  // points on a line; more are not marked one by one
+const END = 20;  // px after the last value, for half the words under it
 const BAR = 28;  // px, the height of a stack's bar
 
 export function configOf(figures, words, looks) {
@@ -16,6 +17,7 @@ export function configOf(figures, words, looks) {
       responsive: true,
       maintainAspectRatio: false,
       animation: false,
+      layout: { padding: figures.kind === "stacked" ? 0 : { [rtl ? "left" : "right"]: END } },
       font: looks.font,
       color: looks.ink2,
       interaction: { mode: "index", intersect: false },
@@ -76,7 +78,6 @@ function histogram(figures, words, looks) {
       borderRadius: 2, categoryPercentage: 1, barPercentage: 0.94, grouped: false,
     })),
     options: {
-      layout: { padding: { [rtl ? "left" : "right"]: 18 } },  // half the words under the last edge
       scales: { x: { ...along(words, looks), ...edges }, y: up(words, looks, { beginAtZero: true }) },
     },
   };
@@ -140,14 +141,16 @@ function up(words, looks, more) {
 }
 
 function tooltip(figures, words, looks) {
+  const colours = figures.series.map((one) => looks.series[one.colour]);
   return {
     enabled: figures.kind !== "stacked" || figures.labels.length > 1,  // the legend of a single bar says all
-    backgroundColor: looks.ink, titleColor: looks.surface, bodyColor: looks.surface,
+    backgroundColor: looks.surface, borderColor: looks.strong, borderWidth: 1, titleColor: looks.ink, bodyColor: looks.ink,
     titleFont: { ...looks.font, weight: 600 }, bodyFont: { ...looks.font, size: 13 },
     padding: 10, cornerRadius: 6, caretSize: 0, caretPadding: 10, displayColors: figures.series.length > 1 && figures.kind === "line",
     boxWidth: 8, boxHeight: 8, boxPadding: 4, usePointStyle: true, rtl, textDirection: rtl ? "rtl" : "ltr",
     filter: (one) => one.raw !== null,
     callbacks: {
+      labelColor: ({ datasetIndex }) => ({ backgroundColor: colours[datasetIndex], borderColor: colours[datasetIndex] }),
       title: ([one]) => (one && (figures.kind !== "stacked" || figures.labels.length > 1) ? words.place(one.dataIndex) : ""),
       label: (one) => words.value(figures.series[one.datasetIndex], one.dataIndex),
     },
