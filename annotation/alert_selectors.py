@@ -3,12 +3,13 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db.models import F, Max, QuerySet
+from django.db.models import F, Max, Min, QuerySet
 from django.utils import timezone
 
 from annotation.models.project import Project
 from annotation.models.trust import Alert, AlertDelivery, AlertTarget
 from annotation.models.worker import WorkerHeartbeat
+from annotation.selectors import WORKER_ALIVE_SECONDS
 
 SILENT_SECONDS = 120  # a worker that starts again sooner was not missing
 SHOWN = 50
@@ -47,7 +48,18 @@ def last_seen(queues: Collection[str]) -> dict[str, datetime]:
     return found
 
 
-def is_silent(queue: str) -> bool:
-    """Whether the queue had a worker within a day and it has given no sign of life for two minutes."""
-    seen = last_seen([queue]).get(queue)
-    return seen is not None and seen < timezone.now() - timedelta(seconds=SILENT_SECONDS)
+def up_since() -> datetime | None:
+    """When the longest-running of the workers that are alive started; none: nobody is.
+
+    Before, everything may have been down together, and nobody was missing.
+    """
+    since = timezone.now() - timedelta(seconds=WORKER_ALIVE_SECONDS)
+    alive = WorkerHeartbeat.objects.filter(seen_at__gte=since)
+    up: datetime | None = alive.aggregate(up=Min("started_at"))["up"]
+    return up
+
+
+def is_silent(last: datetime | None, up: datetime | None) -> bool:
+    """Whether a queue last seen then is missing: two minutes without a sign, with others there to see it."""
+    longest = timedelta(seconds=SILENT_SECONDS)
+    return last is not None and max(last, up or last) < timezone.now() - longest

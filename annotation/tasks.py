@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from annotation.models.project import Project
-from annotation.services import aggregating, assigning, noticing, reporting
+from annotation.services import aggregating, assigning, delivering, noticing, reporting, waking
 
 
 @shared_task(name="annotation.expire_leases")
@@ -34,3 +34,9 @@ def report(project_id: int) -> bool:
 def report_all() -> int:
     """Labels, quality, policy and reports of every running project that has changed."""
     return reporting.turn_all()
+
+
+@shared_task(name=waking.DELIVER)
+def deliver_alerts() -> int:
+    """Send what waits and is due."""
+    return delivering.deliver_due()

@@ -1,7 +1,9 @@
 """Reading the environment, loudly: a wrong value stops the program with its name and the remedy."""
 
 import os
+import re
 import secrets
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,6 +14,7 @@ TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
 PLACEHOLDERS = ("insecure", "changeme", "change-me", "change_me", "default", "example", "secret")
 SECRET_BYTES = 50
+HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
 class BadSetting(ImproperlyConfigured):
@@ -68,6 +71,52 @@ def web_address(name: str) -> str:
     if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
         raise BadSetting(name, value, "use the address people open, such as https://laurel.example.")
     return value
+
+
+def hosts_and_networks(name: str) -> list[str | IPv4Network | IPv6Network]:
+    """``10.0.0.0/8, hooks.intranet``: networks as such, anything else a host name."""
+    return [_host_or_network(name, part) for part in listing(name)]
+
+
+def _host_or_network(name: str, part: str) -> str | IPv4Network | IPv6Network:
+    try:
+        return ip_network(part)
+    except ValueError:
+        if not HOST_NAME.fullmatch(part) or part.replace(".", "").isdigit():
+            remedy = "name hosts (hooks.intranet) or networks (10.0.0.0/8), comma-separated."
+            raise BadSetting(name, part, remedy) from None
+        return part.lower()
+
+
+def mail(name: str) -> dict[str, Any] | None:
+    """Django's settings of ``smtp://user:password@host:587`` (STARTTLS) or ``smtps://…``; None when unset.
+
+    ``?starttls=0`` is for a relay on one's own machine that knows no TLS.
+    """
+    url = text(name)
+    if not url:
+        return None
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    try:
+        port = parts.port
+    except ValueError:
+        raise BadSetting(name, f"{parts.scheme}://…", "its port is not a number from 1 to 65535.") from None
+    known = options in ({}, {"starttls": "0"}, {"starttls": "1"})
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path.strip("/") or not known:
+        remedy = (
+            "use smtp://user:password@host:587 or smtps://user:password@host:465, ?starttls=0 without TLS."
+        )
+        raise BadSetting(name, f"{parts.scheme}://…", remedy)
+    secure = parts.scheme == "smtps"
+    return {
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": port or (465 if secure else 587),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": secure,
+        "EMAIL_USE_TLS": not secure and options.get("starttls") != "0",
+    }
 
 
 def folder(name: str, default: Path) -> Path:

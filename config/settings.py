@@ -119,6 +119,15 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
+# --- what leaves this server ----------------------------------------------------------------------
+LAUREL_WEBHOOK_ALLOW = environment.hosts_and_networks("LAUREL_WEBHOOK_ALLOW")
+_mail = environment.mail("LAUREL_EMAIL_URL")
+LAUREL_SENDS_MAIL = _mail is not None
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if _mail else 'dummy'}.EmailBackend"
+globals().update(_mail or {})
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = environment.text("LAUREL_EMAIL_FROM", f"Laurel <laurel@{socket.gethostname()}>")
+
 # --- database -------------------------------------------------------------------------------------
 # A page that waits longer than this has gone wrong; commands and workers may run long statements
 # but never wait for ever on a lock.
@@ -208,6 +217,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "annotation.report_all",
         "schedule": 15.0,
         "options": {"expires": 15.0},
+    },
+    "what they are told by mail and webhook": {
+        "task": "annotation.deliver_alerts",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
     },
     "work that people left": {
         "task": "annotation.expire_leases",

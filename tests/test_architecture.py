@@ -194,6 +194,7 @@ def _sets_a_default(node: ast.AST) -> bool:
 
 READS = {
     "text", "choice", "boolean", "integer", "listing", "folder", "database", "secret_key", "web_address",
+    "hosts_and_networks", "mail",
 }  # fmt: skip
 
 

@@ -8,7 +8,8 @@ falls ends nothing. A project that is finished, with nobody working on it, raise
 
 **A worker is missing** when a queue that had one within a day has been silent for two minutes. One sign of
 life within the last half minute ends it; in between everything stays as it is, so that a worker that comes
-and goes is told of once.
+and goes is told of once. When everything was down together nobody was missing: the two minutes count from
+when the first of those that are alive came back.
 """
 
 from datetime import timedelta
@@ -77,16 +78,14 @@ def _runs_dry(supply: Supply, standing: Figures | None) -> Figures | None:
 
 def _missing(standing: Figures | None) -> Figures | None:
     """Each queue without a worker and since when. What was missing is so until there is a sign of life."""
-    now, seen = timezone.now(), alert_selectors.last_seen(QUEUES)
     before: dict[str, str] = (standing or {}).get("queues", {})
+    seen, up = alert_selectors.last_seen(QUEUES), alert_selectors.up_since()
+    back = timezone.now() - timedelta(seconds=WORKER_ALIVE_SECONDS)
     missing = {}
     for queue in QUEUES:
-        last = seen.get(queue)
-        if last is None:  # forgotten after a day, or never there: nobody expects it
-            if queue in before:
-                missing[queue] = before[queue]
-            continue
-        longest = WORKER_ALIVE_SECONDS if queue in before else alert_selectors.SILENT_SECONDS
-        if last < now - timedelta(seconds=longest):
+        last = seen.get(queue)  # none: forgotten after a day, or never there, and nobody expects it
+        if queue in before and (last is None or last < back):
+            missing[queue] = before[queue]
+        elif last is not None and queue not in before and alert_selectors.is_silent(last, up):
             missing[queue] = last.isoformat(timespec="seconds")
     return {"queues": missing} if missing else None
