@@ -21,6 +21,11 @@ def open_alerts(project: Project) -> list[Alert]:
     return list(alerts.select_related("project", "annotator").order_by("-raised_at", "-pk"))
 
 
+def open_count(project: Project) -> int:
+    """For the badge on the tab: one short look into an index of the open ones."""
+    return Alert.objects.filter(project=project, ended_at=None, seen_by=None).count()
+
+
 def latest_alerts(project: Project) -> QuerySet[Alert]:
     """Every alert with whoever put it aside: what is open comes first, then the newest."""
     alerts = Alert.objects.filter(project=project).select_related("project", "annotator", "seen_by")

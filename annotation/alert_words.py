@@ -1,6 +1,6 @@
 """What an alert says and what to do about it, made of its figures in the language that is active."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,11 @@ def words(alert: Alert, role: Role | None = Role.MANAGER) -> AlertWords:
         advice=str(FOR_OTHERS if closed else ADVICE[alert.kind]),
         path=path,
     )
+
+
+def with_words(alerts: Sequence[Alert], role: Role | None) -> list[tuple[Alert, AlertWords]]:
+    """What the bar on top of the monitor shows (templates/annotation/alerts.html, as `alerts`)."""
+    return [(alert, words(alert, role)) for alert in alerts]
 
 
 def _agreement(alert: Alert, figures: Figures) -> str:

@@ -19,7 +19,14 @@ SETTINGS: Final = (
     "lease_seconds", "gold_rate", "repeat_rate", "blind_review", "qualification_required", "reopen_hours",
     "show_progress", "show_accuracy", "show_category", "daily_goal", "break_minutes",
 )  # fmt: skip
-RECORDED: Final = ("project created", "settings changed", "state changed", "guidelines published")
+RECORDED: Final = (
+    "project created",
+    "settings changed",
+    "state changed",
+    "guidelines published",
+    "alert target added",
+    "alert target removed",
+)
 
 
 def may_create(user: User) -> bool:

@@ -49,6 +49,8 @@ ACTIONS: Final[Mapping[str, Promise]] = {
     "settings changed": gettext_lazy("Settings changed"),
     "state changed": gettext_lazy("State changed"),
     "guidelines published": gettext_lazy("Guidelines published"),
+    "alert target added": gettext_lazy("Alerts go to another address"),
+    "alert target removed": gettext_lazy("Alerts no longer go to an address"),
 }
 
 
@@ -73,7 +75,7 @@ def event(entry: AuditEntry) -> Event:
     changes = tuple(
         change(name, old, new) for name, (old, new) in (entry.detail.get("changes") or {}).items()
     )
-    note = ""
+    note = entry.detail.get("address", "")
     if "version" in entry.detail:
         note = _("Version %s") % entry.detail["version"]
     if taken := entry.detail.get("taken_back"):

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from annotation.views import (
+    alerts,
     annotate,
     annotators,
     data,
@@ -35,6 +36,15 @@ urlpatterns = [
     path("p/<slug:slug>/settings/start/", projects.start, name="start"),
     path("p/<slug:slug>/settings/state/", projects.state, name="state"),
     path("p/<slug:slug>/settings/history/", projects.history, name="history"),
+    path("p/<slug:slug>/settings/alerts/", alerts.targets, name="alert_targets"),
+    path("p/<slug:slug>/settings/alerts/<int:target_id>/test/", alerts.test_target, name="test_alert_target"),
+    path(
+        "p/<slug:slug>/settings/alerts/<int:target_id>/remove/",
+        alerts.remove_target,
+        name="remove_alert_target",
+    ),
+    path("p/<slug:slug>/alerts/", alerts.listing, name="alerts"),
+    path("p/<slug:slug>/alerts/<int:alert_id>/aside/", alerts.put_aside, name="put_aside_alert"),
     path("p/<slug:slug>/guidelines/", guidelines.guidelines, name="guidelines"),
     path("p/<slug:slug>/guidelines/edit/", guidelines.edit, name="edit_guidelines"),
     path("p/<slug:slug>/guidelines/versions/", guidelines.versions, name="guideline_versions"),

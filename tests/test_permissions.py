@@ -24,7 +24,10 @@ from accounts.models import Role, User
 from accounts.services import inviting
 from activelearning.models import SelectionBatch
 from annotation.models.learning import Attempt
+from annotation.models.project import Project
+from annotation.models.trust import AlertTarget
 from annotation.selectors import BUILDERS, EVERYONE, JUDGES, MANAGERS, WATCHERS
+from annotation.services import alerting
 from tests import factories
 from tests.annotation import practising
 from tests.cast import Cast, browser, make_cast
@@ -89,6 +92,11 @@ ROUTES = [
     Route(P + "settings/start/", MANAGERS, 200, NO),
     Route(P + "settings/state/", MANAGERS, 302, 302),
     Route(P + "settings/history/", MANAGERS, 200, NO),
+    Route(P + "settings/alerts/", MANAGERS, 200, 422),
+    Route(P + "settings/alerts/<int:target_id>/test/", MANAGERS, NO, 302),
+    Route(P + "settings/alerts/<int:target_id>/remove/", MANAGERS, NO, 302),
+    Route(P + "alerts/", WATCHERS, 200, NO),
+    Route(P + "alerts/<int:alert_id>/aside/", WATCHERS, NO, 302),
     Route(P + "guidelines/", EVERYONE, 200, NO),
     Route(P + "guidelines/edit/", MANAGERS, 200, 422),
     Route(P + "guidelines/versions/", EVERYONE, 200, NO),
@@ -142,6 +150,7 @@ class World:
     invitation: inviting.IssuedInvitation
     items: dict[str, int]  # the key of an item in each project
     attempts: dict[str, Attempt]  # the annotator's, at a calibration session of each project
+    alerts: dict[str, tuple[int, int]]  # an alert and a target of each project
     cookies: dict[str, str]
 
     def url(self, route: Route, slug: str = "harbour") -> str:
@@ -153,6 +162,8 @@ class World:
             "assignment_id": 0,
             "exercise_id": self.attempts[slug].exercise_id if slug in self.attempts else 1,
             "attempt_id": self.attempts[slug].pk if slug in self.attempts else 1,
+            "alert_id": self.alerts.get(slug, (1, 1))[0],
+            "target_id": self.alerts.get(slug, (1, 1))[1],
             "invitation_id": self.invitation.invitation.pk,
             "token": token,
             "number": 1,
@@ -190,19 +201,29 @@ def world(kept_world: World, db: None) -> World:
 def make_world() -> World:
     """Each of the two projects has one of everything a route can name."""
     cast = make_cast()
-    items, attempts = {}, {}
+    items, attempts, alerts = {}, {}, {}
     for project in (cast.project, cast.other_project):
         factories.guideline(project)
         items[project.slug] = factories.pair_item(project).pk
         factories.judgment(factories.pair_item(project), cast.annotator)
         session = practising.exercise(project, [factories.gold_item(project)], kind="session")
         attempts[project.slug] = practising.take(session, cast.annotator, right=1)
+        alerts[project.slug] = alert_and_target(project)
         run = factories.run(project)
         factories.ensemble(run)
         SelectionBatch.objects.create(project=project, number=1, strategy="recipe", seed=0, candidates=1)
     issued = inviting.invite(project=cast.project, role=Role.REVIEWER, actor=cast.manager)
     cookies = {actor: signed_in_as(getattr(cast, actor)) for actor in ACTORS if actor != "stranger"}
-    return World(cast, issued, items, attempts, cookies)
+    return World(cast, issued, items, attempts, alerts, cookies)
+
+
+def alert_and_target(project: Project) -> tuple[int, int]:
+    alert = alerting.raise_alert(project, "queue")
+    assert alert is not None
+    target = AlertTarget.objects.create(
+        project=project, channel="email", address="m@lab.example", kinds=["queue"]
+    )
+    return alert.pk, target.pk
 
 
 def signed_in_as(user: User) -> str:

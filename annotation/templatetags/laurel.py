@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Role
-from annotation import selectors
+from annotation import alert_selectors, selectors
 from annotation.learning_selectors import has_exercises
 from annotation.rendering import render_markdown
 
@@ -47,8 +47,14 @@ def project_tabs(context: dict[str, Any]) -> dict[str, Any]:
     if project is None or request is None or not request.user.is_authenticated:
         return {"tabs": []}
     role = context.get("role") or selectors.role_in(request.user, project)
+    alerts = alert_selectors.open_count(project) if role in selectors.WATCHERS else 0
     tabs = [
-        (tab.label, reverse(tab.url_name, kwargs={"slug": project.slug}), tab.key == context.get("tab"))
+        (
+            tab.label,
+            reverse(tab.url_name, kwargs={"slug": project.slug}),
+            tab.key == context.get("tab"),
+            alerts if tab.key == "monitor" else 0,
+        )
         for tab in TABS
         if role in tab.roles and (tab.key != "learn" or has_exercises(project))
     ]
