@@ -1,13 +1,13 @@
 """Who agrees with whom: Cohen's κ of every two of the most active people, from their votes on pairs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from accounts.selectors import names_of
 from annotation.agreement.annotators import Ratings, ratings_of, tables_of
-from annotation.agreement.cohen import NO_SHARED_UNIT, cohen_kappa
+from annotation.agreement.cohen import cohen_kappa
 from annotation.agreement.units import FloatArray
 from annotation.rating_arrays import RatingArrays
 
@@ -24,7 +24,9 @@ class Person:
 
 @dataclass(frozen=True)
 class TwoPeople:
-    """first, second: places among the people. κ has a normal interval, or a reason why it has no value."""
+    """first, second: places among the people. κ has a reason where it has no value, and a normal interval
+    where each item is one unit: its units are independent then.
+    """
 
     first: int
     second: int
@@ -69,8 +71,9 @@ def pairs_of_annotators(ratings: RatingArrays, *, most: int = MOST_PEOPLE) -> Pa
     names = names_of(keys)
     people = [Person(key, names[key], int(given[n])) for key, n in zip(keys, who, strict=True)]
     tables = tables_of(_of_these(ratings, who), range(len(who)))
+    independent = len(ratings.items) == len(ratings.item)
     pairs = [
-        _two(first, second, tables[first, second])
+        _two(first, second, tables[first, second], independent=independent)
         for first in range(len(who))
         for second in range(first + 1, len(who))
     ]
@@ -92,13 +95,12 @@ def _of_these(ratings: RatingArrays, who: np.ndarray[Any, Any]) -> Ratings:
     )
 
 
-def _two(first: int, second: int, table: FloatArray) -> TwoPeople:
+def _two(first: int, second: int, table: FloatArray, *, independent: bool) -> TwoPeople:
     units = int(table.sum())
-    if units == 0:
-        return TwoPeople(first, second, 0, None, None, None, None, NO_SHARED_UNIT)
-    percent = float(np.trace(table)) / units
-    if units < FEWEST_UNITS:
+    percent = float(np.trace(table)) / units if units else None
+    found = cohen_kappa(table)
+    if 0 < units < FEWEST_UNITS:
         reason = f"fewer than {FEWEST_UNITS} units in common"
-        return TwoPeople(first, second, units, percent, None, None, None, reason)
-    kappa = cohen_kappa(table)
-    return TwoPeople(first, second, units, percent, kappa.value, kappa.low, kappa.high, kappa.reason or "")
+        found = replace(found, value=None, low=None, high=None, reason=reason)
+    ends = (found.low, found.high) if independent else (None, None)
+    return TwoPeople(first, second, units, percent, found.value, *ends, found.reason or "")

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,8 +21,11 @@ START = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 Said = dict[tuple[str, str, int, Any], dict[int, float]]
 
 
-def rated_world(kind: str, seed: int = 0, *, items: int = 25, people: int = 8, days: int = 30) -> Project:
+def rated_world(
+    kind: str, seed: int = 0, *, items: int = 16, people: int = 8, days: int = 30, fewest: int = 2
+) -> Project:
     """Votes of `people` in three groups on items in three categories; the last person is paused.
+    Rankings and ratings are of `fewest` to four responses.
 
     Among the live ones stand gold, answers that were replaced, silent repeats and experts' decisions.
     """
@@ -39,7 +43,7 @@ def rated_world(kind: str, seed: int = 0, *, items: int = 25, people: int = 8, d
     Standing.objects.create(project=other, annotator=annotators[1], state="excluded", changed_at=START)
     expert = factories.user()
     for number in range(items):
-        item = _item(project, rng, gold=number % 7 == 6)
+        item = _item(project, rng, fewest, gold=number % 7 == 6)
         for user in rng.sample(annotators, rng.randint(0, people)):
             at = START + timedelta(days=rng.random() * days)
             first = _judge(item, user, rng, at, live=rng.random() < 0.7)
@@ -97,8 +101,8 @@ def _mid(ranks: list[int]) -> list[float]:
     return [order.index(one) + (order.count(one) + 1) / 2 for one in ranks]
 
 
-def _item(project: Project, rng: random.Random, *, gold: bool) -> Item:
-    responses = 2 if project.kind == Project.Kind.PAIRWISE else rng.randint(2, 4)
+def _item(project: Project, rng: random.Random, fewest: int, *, gold: bool) -> Item:
+    responses = 2 if project.kind == Project.Kind.PAIRWISE else rng.randint(fewest, 4)
     on = factories.prompt(project, metadata={"category": rng.choice(CATEGORIES)})
     own = {"category": "law"} if rng.random() < 0.2 else {}
     origin = Item.Origin.GOLD if gold else Item.Origin.IMPORTED
@@ -106,21 +110,28 @@ def _item(project: Project, rng: random.Random, *, gold: bool) -> Item:
 
 
 def _judge(item: Item, user: Any, rng: random.Random, at: datetime, **fields: Any) -> Judgment:
+    size = item.item_responses.count()
+    told: dict[str, dict[str, Any]] = {}
+    for criterion in CRITERIA:
+        if item.project.kind == Project.Kind.PAIRWISE:
+            told[criterion] = {"choice": rng.choice(["a", "a", "tie", "both_bad", "b"])}
+        elif item.project.kind == Project.Kind.RANKING:
+            told[criterion] = {"ranks": [rng.randint(1, size) for _ in range(size)]}
+        else:
+            told[criterion] = {"ratings": [rng.randint(1, 5) for _ in range(size)]}
+    return judged(item, user, at, told, **fields)
+
+
+def judged(item: Item, user: Any, at: datetime, told: dict[str, dict[str, Any]], **fields: Any) -> Judgment:
+    """One judgment at any time, past the service, which has all of them come now."""
     judgment = Judgment.objects.create(
         item=item,
         annotator=user,
-        idempotency_key=f"{rng.random()}",
+        idempotency_key=str(uuid.uuid4()),
         body_hash="",
         judged_at=at,
         **{"source": Judgment.Source.BROWSER, **fields},
     )
-    size = item.item_responses.count()
-    for criterion in CRITERIA:
-        if item.project.kind == Project.Kind.PAIRWISE:
-            told: dict[str, Any] = {"choice": rng.choice(["a", "a", "tie", "both_bad", "b"])}
-        elif item.project.kind == Project.Kind.RANKING:
-            told = {"ranks": [rng.randint(1, size) for _ in range(size)]}
-        else:
-            told = {"ratings": [rng.randint(1, 5) for _ in range(size)]}
-        Answer.objects.create(judgment=judgment, criterion=criterion, **told)
+    for criterion, answer in told.items():
+        Answer.objects.create(judgment=judgment, criterion=criterion, **answer)
     return judgment
