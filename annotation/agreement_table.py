@@ -12,6 +12,8 @@ from annotation.agreement.krippendorff import Level
 from annotation.agreement.report import AgreementReport
 from annotation.charts import Axis, Whisker
 from annotation.services.agreeing import CriterionAgreement
+from annotation.services.agreement_parts import AgreementInParts
+from annotation.services.agreement_slices import Slice
 
 HEADLINE: Level = "ordinal"  # a < tie < b: a tie against a side is half a disagreement
 
@@ -53,6 +55,47 @@ class CriterionRows:
     criterion: str
     annotators: int
     measures: tuple[Measure, ...]
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """One category or group, or two groups against one another."""
+
+    name: str
+    text: str
+    reason: str
+    units: int
+    annotators: int
+    whisker: Whisker | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """title: what the rows are; csv: the table of the same figures."""
+
+    title: Promise
+    csv: str
+    rows: tuple[PartRow, ...]
+
+
+def parts_of(agreement: AgreementInParts, axis: Axis) -> tuple[Part, ...]:
+    """α, ordinal, of each category and group of the main criterion; nothing where there is only one."""
+    categories, groups = agreement.by_category.categories, agreement.by_group.groups
+    found = []
+    if len(categories) > 1:
+        rows = [_part_row(name or str(_("without a category")), of, axis) for name, of in categories]
+        found.append(Part(_("By category of the prompt"), "agreement_by_category", tuple(rows)))
+    if len(groups) > 1:
+        rows = [_part_row(name or str(_("without a group")), of, axis) for name, of in groups]
+        found.append(Part(_("Within groups of annotators"), "agreement_by_group", tuple(rows)))
+    return tuple(found)
+
+
+def _part_row(name: str, of: Slice, axis: Axis) -> PartRow:
+    found = of.alpha[HEADLINE]
+    drawn = None if found.value is None else charts.whisker(axis, found.value, found.low, found.high)
+    text, reason = monitor_words.with_interval(found), found.reason or ""
+    return PartRow(name, text, reason, of.units, of.annotators, drawn)
 
 
 def axis_of(agreement: Sequence[CriterionAgreement]) -> Axis:

@@ -8,7 +8,9 @@ from django.utils.translation import gettext as _
 from annotation.agreement_table import HEADLINE
 from annotation.chart_data import Bars, Histogram, Line, Series, Stacked
 from annotation.charts import decimal
+from annotation.heat_map import HeatMap, Pair, heat_map
 from annotation.monitor_selectors import TIME_EDGES, DayVolume
+from annotation.services.agreement_pairs import PairsOfAnnotators
 from annotation.services.agreement_parts import AgreementInParts
 
 MOST_BARS = 92
@@ -45,6 +47,12 @@ def _line(one: AgreementInParts, days: Sequence[str], colour: int) -> Series:
         tuple(each.low if each else None for each in estimates),
         tuple(each.high if each else None for each in estimates),
     )
+
+
+def pairs(of: PairsOfAnnotators) -> HeatMap | None:
+    """Who agrees with whom: κ of every two of the most active people."""
+    found = {(one.first, one.second): Pair(one.kappa, one.units) for one in of.pairs}
+    return heat_map([person.name for person in of.people], found)
 
 
 def volume(days: Sequence[DayVolume]) -> Bars | None:

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from annotation import charts, monitor_charts, monitor_words
+from annotation import charts, monitor_charts, monitor_words, progress_selectors
 from annotation.agreement.estimate import Estimate
-from annotation.agreement_table import HEADLINE, CriterionRows, axis_of, criterion_rows
+from annotation.agreement_table import HEADLINE, CriterionRows, Part, axis_of, criterion_rows, parts_of
 from annotation.annotator_selectors import Totals
 from annotation.answer_words import LETTERS
 from annotation.chart_data import Bars, Histogram, Line, Stacked
 from annotation.charts import Axis
 from annotation.forecast import Forecast, forecast
+from annotation.heat_map import HeatMap
 from annotation.item_selectors import DisputedItem
 from annotation.models.project import Project
 from annotation.models.trust import Standing
 from annotation.monitor_words import Verdict
 from annotation.people_table import Person, people_of, sorted_people
-from annotation.progress_selectors import Progress
 from annotation.services.reporting import Report
 
 
@@ -27,13 +27,15 @@ from annotation.services.reporting import Report
 class Monitor:
     verdict: Verdict
     totals: Totals
-    progress: Progress
+    progress: progress_selectors.Progress
     forecast: Forecast | None
     headline: Estimate
     headline_text: str
     agreement: tuple[CriterionRows, ...]
     axis: Axis
     over_time: Line | None
+    parts: tuple[Part, ...]  # categories and groups, where there are any
+    heat: HeatMap | None
     volume: Bars | None
     times: Histogram | None
     choices: Stacked | None
@@ -45,30 +47,36 @@ class Monitor:
 
 
 def monitor_of(
-    project: Project, report: Report, standings: Mapping[int, Standing], *, sort: str = "flags"
+    project: Project,
+    report: Report,
+    standings: Mapping[int, Standing],
+    *,
+    totals: progress_selectors.Totals,
+    sort: str = "flags",
 ) -> Monitor:
     """Everything on the page but who works now. `sort`: a key of SORTS; with a minus in front, backwards."""
     agreement = [one.overall for one in report.agreement]
     headline = agreement[0].main.krippendorff[HEADLINE]
     axis = axis_of(agreement)
     people = people_of(report.people, standings)
-    totals = report.totals
     return Monitor(
         verdict=monitor_words.verdict(
-            estimate=headline, project=project, totals=totals, people=people, drift=report.drift
+            estimate=headline, project=project, totals=report.totals, people=people, drift=report.drift
         ),
-        totals=totals,
-        progress=Progress(0, 0, report.items.done, report.items.total, report.items.open_slots),
-        forecast=forecast(report.items.open_slots, report.days),
+        totals=report.totals,
+        progress=progress_selectors.Progress(0, 0, totals.done, totals.total, totals.open_slots),
+        forecast=forecast(totals.open_slots, report.days),
         headline=headline,
         headline_text=charts.decimal(headline.value) if headline.value is not None else "–",
         agreement=tuple(criterion_rows(one, axis) for one in agreement),
         axis=axis,
         over_time=monitor_charts.over_time(report.agreement),
+        parts=parts_of(report.agreement[0], axis),
+        heat=monitor_charts.pairs(report.agreement[0].pairs_of_annotators),
         volume=monitor_charts.volume(report.days),
         times=monitor_charts.times(report.times),
         choices=monitor_charts.parts(gettext("Answer"), answers_in_words(project, report)),
-        sides=monitor_charts.parts(gettext("Place"), places_in_words(project, totals)),
+        sides=monitor_charts.parts(gettext("Place"), places_in_words(project, report.totals)),
         people=tuple(sorted_people(people, sort)),
         flagged=sum(bool(one.assessment.flags) and not one.apart for one in people),
         apart=sum(one.apart for one in people),

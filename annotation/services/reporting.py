@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from annotation import annotator_selectors, item_selectors, monitor_selectors, progress_selectors
+from annotation import annotator_selectors, item_selectors, monitor_selectors
 from annotation.aggregation import comparing
 from annotation.aggregation.comparing import Comparison
 from annotation.aggregation.shares import UnusableVotesError
@@ -52,7 +52,6 @@ class Report:
     """Everything the page says but who works now and what is alarmed. See the classes for the meanings."""
 
     totals: Totals
-    items: progress_selectors.Totals
     people: tuple[Quality, ...]
     agreement: tuple[AgreementInParts, ...]  # by criterion, the main one first
     drift: Drift
@@ -150,7 +149,6 @@ def _make(project: Project, *, follow_policy: bool) -> QualityReport:
     pairwise, kind = project.kind == Project.Kind.PAIRWISE, project.kind
     report = Report(
         totals=annotator_selectors.totals(rows),
-        items=progress_selectors.totals_of([project.pk], fresh=True)[project.pk],
         people=tuple(people),
         agreement=tuple(agreement_in_parts(project=project)),
         drift=drifting.drift_of(project),

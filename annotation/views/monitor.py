@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -20,11 +21,13 @@ from annotation import (
     blind_selectors,
     monitoring,
     people_table,
+    progress_selectors,
     selectors,
     standing_selectors,
 )
 from annotation.models.project import Project
 from annotation.models.trust import Alert, QualityReport, Standing
+from annotation.progress_selectors import Totals
 from annotation.services import reporting
 from annotation.views.monitor_tables import TABLES, harmless
 
@@ -42,7 +45,8 @@ def monitor(request: HttpRequest, slug: str) -> HttpResponse:
     stored = reporting.latest(project)
     standings = standing_selectors.standings(project)
     alerts = alert_selectors.open_alerts(project)
-    state = _state(stored, workers, standings, alerts)
+    totals = progress_selectors.totals_of([project.pk], fresh=True)[project.pk]
+    state = _state(stored, workers, standings, alerts, totals)
     partial = getattr(request, "htmx", False)
     if partial and request.GET.get("seen") == state:
         return HttpResponse(status=204)
@@ -57,12 +61,12 @@ def monitor(request: HttpRequest, slug: str) -> HttpResponse:
         "tab": "monitor",
         "workers": workers,
         "role": role,
-        "alerts": [alert_words.words(alert, role) for alert in alerts],
+        "alerts": alert_words.with_words(alerts, role),
         "can_build": role in selectors.BUILDERS,
         "can_decide": role in selectors.MANAGERS,
         "stored": stored,
         "asked": asked,
-        **_found(project, stored, standings, asked, request.GET.get("page")),
+        **_found(project, stored, totals, standings, asked, request.GET.get("page")),
     }
     if stored is not None:
         disputed = [one.id for one in context["monitor"].disputed]
@@ -75,6 +79,7 @@ def monitor(request: HttpRequest, slug: str) -> HttpResponse:
 def _found(
     project: Project,
     stored: QualityReport | None,
+    totals: Totals,
     standings: dict[int, Standing],
     asked: dict[str, str],
     page: str | None,
@@ -82,7 +87,9 @@ def _found(
     """What the report says; without one, how many judgments a worker is reckoning with."""
     if stored is None:
         return {"monitor": None}
-    found = monitoring.monitor_of(project, reporting.read(stored), standings, sort=asked["sort"])
+    found = monitoring.monitor_of(
+        project, reporting.read(stored), standings, totals=totals, sort=asked["sort"]
+    )
     people = people_table.narrowed(found.people, asked["show"], asked["name"])
     return {
         "monitor": found,
@@ -98,11 +105,18 @@ def _state(
     workers: dict[str, bool],
     standings: dict[int, Standing],
     alerts: Sequence[Alert],
+    totals: Totals,
 ) -> str:
     """Changes whenever the page would."""
     decided = [(one.pk, one.state, str(one.gold_rate), str(one.appealed_at)) for one in standings.values()]
     told = json.dumps(
-        [stored.version if stored else 0, list(workers.values()), sorted(decided), [one.pk for one in alerts]]
+        [
+            stored.version if stored else 0,
+            list(workers.values()),
+            sorted(decided),
+            [one.pk for one in alerts],
+            astuple(totals),
+        ]
     )
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 

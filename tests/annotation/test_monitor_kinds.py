@@ -9,12 +9,13 @@ import pytest
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from annotation import annotator_selectors, item_selectors, monitoring, progress_selectors
+from annotation import annotator_selectors, item_selectors
 from annotation.aggregation.consensus import majority
 from annotation.aggregation.flags import Record, assess
 from annotation.answering.answer import Answer
 from annotation.models.project import Project
 from annotation.models.work import Item
+from annotation.services import assessing, reporting
 from tests.annotation import watching
 from tests.annotation.import_rows import bring, row
 from tests.annotation.ordering import item_of, vote
@@ -72,7 +73,7 @@ def test_who_favours_what_is_shown_first_is_found_against_one_in_n(cast: Cast, k
     crowd(project)
     rows = annotator_selectors.annotators(project)
     flagged = {one.row.name: [flag.kind for flag in one.flags] for one in assessing.qualities(project)}
-    assert flagged == {"ann": [], "ben": [], "cleo": [], "dov": [], "firsty": ["first", "same"]}
+    assert flagged == {"ann": [], "ben": [], "cleo": [], "dov": [], "firsty": ["first", "same", "guesses"]}
     firsty = next(row for row in rows if row.name == "firsty")
     assert (firsty.sided, firsty.chose_left, firsty.left_chance) == (30, 30, 0.25)
     text = words(cast)
@@ -173,15 +174,18 @@ def test_the_page_asks_the_database_as_often_however_much_there_is(
     cast: Cast, kind: str, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     project = of_kind(cast, kind)
-    progress = progress_selectors.progress(project, cast.manager)
     crowd(project, items=2)
-    queries = 10
-    with django_assert_num_queries(queries):
-        monitoring.monitor_of(project, progress, sort="flags")
+    reporting.make(project=project)
+    queries = {"ranking": 41, "rating": 42}[kind]
     for item in project.items.all():
         vote(item, (1, 1, 2, 3))
     with django_assert_num_queries(queries):
-        monitoring.monitor_of(project, progress, sort="-itself")
+        reporting.make(project=project)
+    for item in project.items.all():
+        for _ in range(5):
+            vote(item, (1, 1, 2, 3))
+    with django_assert_num_queries(queries):
+        reporting.make(project=project)
 
 
 # --- in numbers ------------------------------------------------------------------------------------------

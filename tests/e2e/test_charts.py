@@ -1,4 +1,4 @@
-"""Charts in a real browser: drawn in both themes, kept over a refresh, read by keyboard; tables without scripts."""
+"""Charts in a real browser: drawn in both themes, kept over a refresh, read by keyboard; with tables."""
 
 import random
 from collections.abc import Callable
