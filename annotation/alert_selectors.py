@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db.models import F, Max, Min, QuerySet
+from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 
 from annotation.models.project import Project
@@ -29,7 +29,8 @@ def open_count(project: Project) -> int:
 def latest_alerts(project: Project) -> QuerySet[Alert]:
     """Every alert with whoever put it aside: what is open comes first, then the newest."""
     alerts = Alert.objects.filter(project=project).select_related("project", "annotator", "seen_by")
-    return alerts.order_by(F("ended_at").desc(nulls_first=True), "-raised_at", "-pk")
+    is_open = Q(ended_at=None, seen_by=None)
+    return alerts.annotate(first=is_open).order_by("-first", "-raised_at", "-pk")
 
 
 def targets(project: Project) -> QuerySet[AlertTarget]:

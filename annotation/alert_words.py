@@ -172,7 +172,7 @@ def _worker(alert: Alert, figures: Figures) -> str:
         moment = parse_datetime(seen)
         if moment is not None:
             last = date_format(localtime(moment), "DATETIME_FORMAT")
-            line += " " + _("Last seen: %(moment)s.") % {"moment": last}
+            line += " " + _("(Last seen: %(moment)s)") % {"moment": last}
         lines.append(line)
     return " ".join(lines) or _("A worker gives no sign of life.")
 

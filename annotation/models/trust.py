@@ -265,6 +265,11 @@ class Alert(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} in {self.project}"
 
+    @property
+    def is_open(self) -> bool:
+        """Still to be looked at: not over, and put aside by nobody."""
+        return self.ended_at is None and self.seen_by_id is None
+
 
 class AlertTarget(models.Model):
     """Where alerts go besides the page: an e-mail address or a webhook."""

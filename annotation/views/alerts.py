@@ -33,12 +33,14 @@ def listing(request: HttpRequest, slug: str) -> HttpResponse:
     page = Paginator(alert_selectors.latest_alerts(project), alert_selectors.SHOWN).get_page(
         request.GET.get("page")
     )
+    rows = alert_words.with_words(list(page), role)
     context = {
         "project": project,
         "tab": "monitor",
         "role": role,
         "page": page,
-        "rows": alert_words.with_words(list(page), role),
+        "open": [row for row in rows if row[0].is_open],
+        "settled": [row for row in rows if not row[0].is_open],
         "may_choose": role in selectors.MANAGERS,
     }
     return render(request, "annotation/alert_list.html", context)

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 
 import pytest
-from django.test import Client
+from django.template.loader import render_to_string
+from django.test import Client, RequestFactory
 
 from accounts.models import AuditEntry, Role, User
+from annotation import alert_selectors, alert_words
 from annotation.delivery_words import PROBLEMS, problem_in_words
 from annotation.models.project import Project
 from annotation.models.trust import Alert, AlertDelivery, AlertTarget
@@ -162,7 +164,7 @@ def test_the_latest_deliveries_say_how_it_went(cast: Cast, manager: Client) -> N
     AlertDelivery.objects.update(tries=2, problem="status 500")
     shown = words(manager.get(PAGE).content.decode())
     assert "It answered with status 500 instead of 200." in shown
-    assert "Tries so far: 2. Again at" in shown
+    assert "Tries so far: 2, the next one at" in shown
     AlertDelivery.objects.update(state="failed", tries=6)
     assert "given up" in words(manager.get(PAGE).content.decode())
     AlertDelivery.objects.update(state="sent", problem="", sent_at=delivery.next_try_at)
@@ -198,6 +200,24 @@ def test_watchers_see_alerts_and_put_them_aside(cast: Cast) -> None:
     for back in ("", "//evil.example", "settings"):
         answer = reviewer.post(f"/p/harbour/alerts/{alert.pk}/aside/", {"back": back})
         assert answer["Location"] == "/p/harbour/monitor/"
+
+
+def test_the_bar_shows_three_and_leads_to_the_rest(cast: Cast, rf: RequestFactory) -> None:
+    def bar() -> str:
+        alerts = alert_words.with_words(alert_selectors.open_alerts(cast.project), Role.MANAGER)
+        context = {"project": cast.project, "alerts": alerts}
+        return render_to_string("annotation/alerts.html", context, request=rf.get("/"))
+
+    assert words(bar()) == ""
+    for kind in ("queue", "worker", "agreement"):
+        alerting.raise_alert(cast.project, kind)
+    assert bar().count("/aside/") == 3
+    assert "open alerts" not in bar()
+    assert 'value="monitor"' in bar()
+    alerting.raise_alert(cast.project, "gold", cast.annotator)
+    assert bar().count("/aside/") == 3
+    assert "All 4 open alerts" in words(bar())
+    assert "annotator fails gold" in words(bar()), "the newest are shown"
 
 
 def test_names_and_what_people_write_are_escaped(cast: Cast, manager: Client) -> None:
