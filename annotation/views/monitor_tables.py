@@ -13,7 +13,7 @@ from annotation import (
 )
 from annotation.models.project import Project
 from annotation.services import reporting
-from annotation.services.agreeing import agreement_of
+from annotation.views import agreement_tables
 
 Rows = Iterable[Iterable[Any]]
 
@@ -71,18 +71,6 @@ def choices(project: Project, *_: object) -> Rows:
     yield from (("shown first", totals.chose_left), ("shown later", others))
 
 
-def agreement(project: Project, *_: object) -> Rows:
-    yield "criterion", "unit", "coefficient", "value", "low", "high", "units", "reason"
-    for one in agreement_of(project=project):
-        for unit, report in (("pair", one.report), ("rated response", one.ratings)):
-            if report is None:
-                continue
-            found = {f"krippendorff {level}": estimate for level, estimate in report.krippendorff.items()}
-            found |= {"fleiss": report.fleiss, "percent": report.percent, "gwet_ac1": report.gwet_ac1}
-            for name, of in found.items():
-                yield one.criterion, unit, name, of.value, of.low, of.high, of.units, of.reason or ""
-
-
 def items(project: Project, reader: User, role: Role | None) -> Rows:
     """Every item with a vote. Of rankings a, tie and b are of the pair that is disputed most.
 
@@ -105,7 +93,11 @@ TABLES: dict[str, Callable[[Project, User, Role | None], Rows]] = {
     "volume": volume,
     "times": times,
     "choices": choices,
-    "agreement": agreement,
+    "agreement": agreement_tables.agreement,
+    "agreement_over_time": agreement_tables.agreement_over_time,
+    "agreement_by_category": agreement_tables.agreement_by_category,
+    "agreement_by_group": agreement_tables.agreement_by_group,
+    "pairs_of_annotators": agreement_tables.pairs_of_annotators,
     "items": items,
 }
 

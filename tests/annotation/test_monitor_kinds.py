@@ -94,8 +94,8 @@ def test_a_monitor_of_rankings_speaks_of_pairs_and_places(cast: Cast) -> None:
     assert "Left is better" not in text
     best = {one["best"]: int(one["judgments"]) for one in table(cast, "choices")}
     assert best["1"] == max(best[name] for name in ("1", "2", "3", "4"))
-    assert {one["unit"] for one in table(cast, "agreement")} == {"pair"}
-    assert {one["units"] for one in table(cast, "agreement")} == {"180"}
+    units = {one["unit"]: one["units"] for one in table(cast, "agreement")}
+    assert units == {"pair": "180", "ranking": "30", "ranked response": "120"}
 
 
 @pytest.mark.slow
