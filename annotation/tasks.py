@@ -3,7 +3,15 @@
 from celery import shared_task
 
 from annotation.models.project import Project
-from annotation.services import aggregating, assigning, delivering, noticing, reporting, waking
+from annotation.services import (
+    aggregating,
+    assigning,
+    delivering,
+    noticing,
+    reporting,
+    spot_checking,
+    waking,
+)
 
 
 @shared_task(name="annotation.expire_leases")
@@ -40,3 +48,9 @@ def report_all() -> int:
 def deliver_alerts() -> int:
     """Send what waits and is due."""
     return delivering.deliver_due()
+
+
+@shared_task(name="annotation.draw_spot_checks")
+def draw_spot_checks() -> int:
+    """Put finished items that chance chose before the reviewers."""
+    return spot_checking.draw_everywhere()

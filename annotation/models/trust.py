@@ -7,6 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
+from annotation.models.content import Response
 from annotation.models.project import Guideline, Project
 from annotation.models.work import Item, Judgment
 
@@ -221,6 +222,29 @@ class Comment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.author} on item {self.item_id}"
+
+
+class ModelOdds(models.Model):
+    """What the reward model in use makes of a pair of responses people have judged. Derived.
+
+    Written from above (rewardmodel.services.weighing), because the queue of reviews knows no model.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, db_index=False, related_name="odds")
+    response_a = models.ForeignKey(Response, on_delete=models.CASCADE, db_index=False, related_name="+")
+    response_b = models.ForeignKey(Response, on_delete=models.CASCADE, db_index=False, related_name="+")
+    p_a = models.FloatField()
+    p_tie = models.FloatField()
+    p_b = models.FloatField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["item", "response_a", "response_b"], name="odds_once_per_pair"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.p_a:.2f} / {self.p_tie:.2f} / {self.p_b:.2f}"
 
 
 class Alert(models.Model):

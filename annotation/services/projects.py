@@ -5,7 +5,7 @@ holds assignments and items before it points at the project, so the question cha
 handed anything (`assigning.nobody_meanwhile`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import connection, transaction
@@ -18,7 +18,7 @@ from accounts.services import audit
 from annotation.models.project import Guideline, Project, default_criteria
 from annotation.models.work import Assignment
 from annotation.project_selectors import SETTINGS, answered, fingerprint, settings_of
-from annotation.services import aggregating, assigning, project_rules, slots
+from annotation.services import aggregating, assigning, discussing, project_rules, slots
 from annotation.services.project_rules import InvalidProject
 
 __all__ = ["InvalidProject", "SettingsChanged", "create", "edit", "publish_guidelines", "set_state"]
@@ -136,12 +136,24 @@ def set_state(*, project: Project, state: str, actor: User | None = None, seen: 
 
 @transaction.atomic
 def publish_guidelines(
-    *, project: Project, text: str, actor: User | None = None, seen: int | None = None
+    *,
+    project: Project,
+    text: str,
+    actor: User | None = None,
+    seen: int | None = None,
+    closes: Collection[int] = (),
 ) -> Guideline:
     """A new version of the guidelines, or the current one when the text is the same.
 
     `seen` is the version that was edited (0: none); raises `SettingsChanged` if there is a later one.
+    `closes` are the open gaps, comments on items, that this version fills.
     """
+    published = _publish(project, text, actor, seen)
+    discussing.close_gaps(project=project, gaps=closes, version=published)
+    return published
+
+
+def _publish(project: Project, text: str, actor: User | None, seen: int | None) -> Guideline:
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     text = text.replace("\r\n", "\n").replace("\x00", "").encode("utf-8", "replace").decode()
     current = project.guidelines.order_by("-version").first()

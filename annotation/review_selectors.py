@@ -1,0 +1,174 @@
+"""Which items a reviewer should decide next: those whose label leaves most open.
+
+The value of a decision is the uncertainty, in bits, that it ends. An expert's word settles an item, so that
+is the entropy of the label as it stands, and two stated amounts more:
+
+    p_k   = (n s_k + ½) / (n + K/2)       k: a, tie, b; K of them can be given (Jeffreys' Dirichlet(½, …, ½))
+    value = H(p) + odds + flags           H(p) = −Σ p_k log₂ p_k
+
+s_k are the shares of the soft label under the main criterion, n its effective votes and those still to come,
+which are taken to fall as the others did: a single vote on a finished item leaves 1.37 bits open, one of
+three to be given only 0.99. Of several pairs the mean counts. odds: the Jensen-Shannon divergence, in bits,
+between p and what the reward model says, where their most probable answers differ, else 0. flags: one bit
+for each person who flagged the item, at most two.
+
+An item waits from `FLOOR` of the bits that K answers can hold: 3 : 0 : 0 leaves 0.99 of 1.58 and does not
+wait, 2 : 0 : 1 leaves 1.35 and does. It leaves the queue once it was decided or put aside, or a spot check
+found its label right, and comes back when somebody judges or flags it afterwards. Gold and retired items
+never wait.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log2
+from typing import Final
+
+from django.db import connection
+
+from annotation.models.project import Project
+from annotation.models.trust import ModelOdds, Review
+from annotation.models.work import Assignment, Item
+
+FLOOR: Final = 0.63
+FLAG_BITS: Final = 1.0
+MOST_FLAGS: Final = 2
+
+
+def _bits(*shares: str) -> str:
+    """SQL of the entropy of shares, which may be 0."""
+    return "(" + " - ".join(["0", *(f"coalesce({p} * ln(nullif({p}, 0)), 0)" for p in shares)]) + ") / ln(2)"
+
+
+def _top(a: str, tie: str, b: str) -> str:
+    """SQL of the most probable answer as a sign; without a clear one it is neither side."""
+    return f"CASE WHEN {a} > greatest({tie}, {b}) THEN 1 WHEN {b} > greatest({a}, {tie}) THEN -1 ELSE 0 END"
+
+
+_DIVERGENCE = (
+    f"({_bits('(a + m_a) / 2', '(tie + m_tie) / 2', '(b + m_b) / 2')}"
+    f" - ({_bits('a', 'tie', 'b')}) / 2 - ({_bits('m_a', 'm_tie', 'm_b')}) / 2)"
+)
+
+# Reviews that end an item's wait, unless something came after them.
+_SETTLED = """
+    SELECT r.item_id FROM annotation_review r
+    WHERE r.project_id = %(project)s
+      AND (r.kind = 'adjudication' AND r.state IN ('done', 'dismissed')
+           OR r.kind = 'spot_check' AND r."right")
+      AND NOT EXISTS (SELECT 1 FROM annotation_judgment j
+                      WHERE j.item_id = r.item_id AND j.live AND j.created_at > r.decided_at)
+      AND NOT EXISTS (SELECT 1 FROM annotation_assignment s WHERE s.item_id = r.item_id
+                      AND s.state = 'flagged' AND s.finished_at > r.decided_at)
+"""
+
+_QUEUE = f"""
+    WITH settled AS MATERIALIZED ({_SETTLED}),
+    shares AS (
+        SELECT l.item_id, (n.n * l.p_a + 0.5) / (n.n + %(outcomes)s / 2.0) AS a,
+               CASE WHEN %(outcomes)s = 2 THEN 0 ELSE (n.n * l.p_tie + 0.5) / (n.n + 1.5) END AS tie,
+               (n.n * l.p_b + 0.5) / (n.n + %(outcomes)s / 2.0) AS b,
+               o.p_a AS m_a, o.p_tie AS m_tie, o.p_b AS m_b
+        FROM annotation_softlabel l
+        JOIN annotation_item i ON i.id = l.item_id AND NOT i.is_gold AND i.retired_at IS NULL
+        CROSS JOIN LATERAL (SELECT l.effective_votes + i.slots_left AS n) n
+        LEFT JOIN annotation_modelodds o ON o.project_id = %(project)s AND o.item_id = l.item_id
+             AND o.response_a_id = l.response_a_id AND o.response_b_id = l.response_b_id
+        WHERE l.project_id = %(project)s AND l.criterion = %(criterion)s
+    ), labels AS (
+        SELECT item_id, avg({_bits("a", "tie", "b")}) AS bits,
+               avg(CASE WHEN {_top("m_a", "m_tie", "m_b")} <> {_top("a", "tie", "b")} AND m_a IS NOT NULL
+                   THEN {_DIVERGENCE} ELSE 0 END) AS odds
+        FROM shares GROUP BY item_id
+    ), flags AS (
+        SELECT s.item_id, count(*) AS flags FROM annotation_assignment s
+        JOIN annotation_item i ON i.id = s.item_id AND NOT i.is_gold AND i.retired_at IS NULL
+        WHERE s.project_id = %(project)s AND s.state = 'flagged' GROUP BY s.item_id
+    ), valued AS (
+        SELECT item_id, coalesce(bits, 0) AS bits, coalesce(odds, 0) AS odds, coalesce(flags, 0) AS flags,
+               coalesce(bits, 0) + coalesce(odds, 0)
+               + {FLAG_BITS} * least(coalesce(flags, 0), {MOST_FLAGS}) AS value
+        FROM labels FULL JOIN flags USING (item_id)
+    )
+    SELECT item_id, value, bits, odds, flags, count(*) OVER () FROM valued
+    WHERE value >= %(floor)s AND item_id NOT IN (SELECT item_id FROM settled)
+    ORDER BY value DESC, item_id
+    LIMIT %(limit)s
+"""  # noqa: S608  texts of our own
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An item in the queue, and what its value is made of, in bits."""
+
+    item_id: int
+    value: float
+    bits: float
+    odds: float
+    flags: int  # people who flagged it
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The first of those that wait, and how many wait."""
+
+    rows: tuple[Waiting, ...]
+    total: int
+
+
+def queue(project: Project, *, limit: int = 50) -> Queue:
+    """Items by the value of a decision, the highest first, in one statement."""
+    outcomes = outcomes_of(project)
+    values: dict[str, int | float | str] = {
+        "project": project.pk,
+        "criterion": project.main_criterion,
+        "outcomes": outcomes,
+        "floor": FLOOR * log2(outcomes),
+        "limit": limit,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_QUEUE, values)
+        found = cursor.fetchall()
+    return Queue(tuple(Waiting(*row[:5]) for row in found), found[0][5] if found else 0)
+
+
+def outcomes_of(project: Project) -> int:
+    """How many answers a pair of responses can have: ratings may always be equal."""
+    both_bad = project.both_bad and project.kind == Project.Kind.PAIRWISE
+    return 3 if project.ties or both_bad or project.kind == Project.Kind.RATING else 2
+
+
+def model_on(project: Project, items: Sequence[int]) -> dict[int, ModelOdds]:
+    """What the model says of items with one pair; of longer ones it has too much to say for a line."""
+    found: dict[int, list[ModelOdds]] = {}
+    for one in ModelOdds.objects.filter(project=project, item__in=items):
+        found.setdefault(one.item_id, []).append(one)
+    return {item: rows[0] for item, rows in found.items() if len(rows) == 1}
+
+
+def flags_on(item: Item) -> list[Assignment]:
+    """Who flagged the item, with their notes, oldest first."""
+    flagged = Assignment.objects.filter(item=item, state=Assignment.State.FLAGGED)
+    return list(flagged.select_related("annotator").order_by("finished_at", "pk"))
+
+
+def open_on(project: Project, items: Sequence[int]) -> dict[int, Review]:
+    """The adjudications under way, by item."""
+    found = Review.objects.filter(
+        project=project, item__in=items, kind=Review.Kind.ADJUDICATION, state=Review.State.OPEN
+    )
+    return {review.item_id: review for review in found.select_related("reviewer")}
+
+
+def decided(project: Project, *, limit: int = 20) -> list[Review]:
+    """Adjudications that are over, the latest first."""
+    over = Review.objects.filter(project=project, kind=Review.Kind.ADJUDICATION).exclude(
+        state=Review.State.OPEN
+    )
+    return list(
+        over.select_related("reviewer", "item__prompt", "judgment").order_by("-decided_at", "-pk")[:limit]
+    )
+
+
+def reviews_of(item: Item) -> list[Review]:
+    """Every adjudication of the item, the latest first."""
+    return list(item.reviews.filter(kind=Review.Kind.ADJUDICATION).select_related("reviewer").order_by("-pk"))

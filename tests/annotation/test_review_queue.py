@@ -1,0 +1,162 @@
+"""The queue of items to decide: what an item is worth, who waits, and what is left out."""
+
+import math
+
+import pytest
+from django.utils import timezone
+
+from annotation import review_selectors
+from annotation.models.project import Project
+from annotation.models.trust import ModelOdds, Standing
+from annotation.models.work import Assignment, Item
+from annotation.services import adjudicating, aggregating, gold
+from tests import factories
+from tests.annotation.ordering import item_of, vote
+from tests.annotation.reviewed import adjudicated, labelled
+from tests.cast import Cast, make_cast
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def cast() -> Cast:
+    return make_cast()
+
+
+def waiting(project: Project) -> list[int]:
+    return [row.item_id for row in review_selectors.queue(project).rows]
+
+
+def entropy(*counts: float, outcomes: int = 3) -> float:
+    """Of the posterior mean, straight from the definition."""
+    total = sum(counts) + outcomes / 2
+    shares = [(count + 0.5) / total for count in counts]
+    return -sum(p * math.log2(p) for p in shares)
+
+
+def flag(item: Item, note: str = "Both are empty.") -> Assignment:
+    return Assignment.objects.create(
+        item=item,
+        project=item.project,
+        annotator=factories.user(),
+        state=Assignment.State.FLAGGED,
+        display_order=[0, 1],
+        note=note,
+        lease_expires_at=timezone.now(),
+        finished_at=timezone.now(),
+    )
+
+
+def test_the_value_is_the_entropy_of_the_label(cast: Cast) -> None:
+    even, split, sure = labelled(cast.project, "abt", "aab", "aaa")
+    queue = review_selectors.queue(cast.project)
+    assert [row.item_id for row in queue.rows] == [even.pk, split.pk]
+    assert [row.value for row in queue.rows] == pytest.approx([entropy(1, 1, 1), entropy(2, 0, 1)], abs=1e-12)
+    assert queue.total == 2
+    assert review_selectors.queue(cast.project, limit=1).total == 2
+    assert sure.pk not in waiting(cast.project)
+
+
+def test_votes_still_to_come_are_taken_to_fall_as_the_others(cast: Cast) -> None:
+    alone, watched = labelled(cast.project, "a", "a")
+    Item.objects.filter(pk=watched.pk).update(slots_left=2)
+    (row,) = review_selectors.queue(cast.project).rows
+    assert row.item_id == alone.pk
+    assert row.value == pytest.approx(entropy(1, 0, 0), abs=1e-12)
+
+
+def test_without_ties_there_are_two_outcomes(cast: Cast) -> None:
+    cast.project.ties = cast.project.both_bad = False
+    cast.project.save()
+    split, sure = labelled(cast.project, "aab", "aaa")
+    (row,) = review_selectors.queue(cast.project).rows
+    assert row.item_id == split.pk != sure.pk
+    assert row.value == pytest.approx(entropy(2, 1, outcomes=2), abs=1e-12)
+
+
+def test_each_of_two_flags_is_worth_a_bit(cast: Cast) -> None:
+    split, sure = labelled(cast.project, "aab", "aaa")
+    unjudged = factories.pair_item(cast.project)
+    for _ in range(3):
+        flag(sure)
+    flag(unjudged)
+    rows = {row.item_id: row for row in review_selectors.queue(cast.project).rows}
+    assert list(rows) == [sure.pk, split.pk, unjudged.pk]
+    assert rows[sure.pk].flags == 3
+    assert rows[sure.pk].value == pytest.approx(2 + entropy(3, 0, 0), abs=1e-12)
+    assert rows[unjudged.pk].value == 1
+
+
+def odds(item: Item, a: float, tie: float, b: float) -> None:
+    first, second = item.item_responses.order_by("position").values_list("response_id", flat=True)
+    ModelOdds.objects.create(
+        project=item.project, item=item, response_a_id=first, response_b_id=second, p_a=a, p_tie=tie, p_b=b
+    )
+
+
+def test_a_model_that_says_something_else_adds_the_divergence(cast: Cast) -> None:
+    against, along = labelled(cast.project, "aaa", "aaa")
+    odds(against, 0.1, 0.2, 0.7)
+    odds(along, 0.5, 0.2, 0.3)  # less sure than the people, but of one mind with them
+    (row,) = review_selectors.queue(cast.project).rows
+    assert row.item_id == against.pk
+    p, m = (3.5 / 4.5, 0.5 / 4.5, 0.5 / 4.5), (0.1, 0.2, 0.7)
+
+    def bits(shares: tuple[float, ...]) -> float:
+        return -sum(share * math.log2(share) for share in shares)
+
+    middle = tuple((x + y) / 2 for x, y in zip(p, m, strict=True))
+    assert row.odds == pytest.approx(bits(middle) - bits(p) / 2 - bits(m) / 2, abs=1e-12)
+    assert row.value == pytest.approx(row.bits + row.odds, abs=1e-12)
+
+
+def test_of_an_order_the_mean_over_its_pairs_counts(cast: Cast) -> None:
+    cast.project.kind = "ranking"
+    cast.project.save()
+    item = item_of(cast.project, 3, slots_left=0)
+    for ranks in ((1, 2, 3), (1, 3, 2)):
+        vote(item, ranks)
+    aggregating.rebuild(project=cast.project)
+    (row,) = review_selectors.queue(cast.project).rows
+    assert row.value == pytest.approx((2 * entropy(2, 0, 0) + entropy(1, 0, 1)) / 3, abs=1e-12)
+
+
+def test_votes_of_paused_people_are_not_counted(cast: Cast) -> None:
+    (item,) = labelled(cast.project, "aaab")
+    assert waiting(cast.project) == [item.pk]
+    (odd_one,) = item.judgments.filter(answers__choice="b")
+    Standing.objects.create(
+        project=cast.project, annotator=odd_one.annotator, state="paused", changed_at=timezone.now()
+    )
+    aggregating.rebuild(project=cast.project)
+    assert waiting(cast.project) == []
+
+
+def test_gold_and_retired_items_never_wait(cast: Cast) -> None:
+    (item,) = labelled(cast.project, "aab")
+    golden = factories.gold_item(cast.project)
+    factories.soft_label(golden, p_a=0.5, votes=2)
+    flag(golden)
+    gold.retire(item=golden)
+    assert waiting(cast.project) == [item.pk]
+
+
+def test_what_is_decided_leaves_and_a_new_vote_brings_it_back(cast: Cast) -> None:
+    first, second = labelled(cast.project, "aab", "abt")
+    adjudicated(first, cast.reviewer)
+    aggregating.rebuild(project=cast.project)
+    assert waiting(cast.project) == [second.pk]
+    review = adjudicating.start(item=second, reviewer=cast.reviewer)
+    adjudicating.dismiss(review=review, reviewer=cast.reviewer, reason="A matter of taste.")
+    assert waiting(cast.project) == []
+    factories.judgment(first, factories.user(), "b")
+    aggregating.rebuild(project=cast.project)
+    assert waiting(cast.project) == [first.pk]
+    flag(second)
+    assert waiting(cast.project) == [second.pk, first.pk]
+
+
+def test_the_queue_is_one_statement(cast: Cast, django_assert_num_queries: pytest.FixtureRequest) -> None:
+    labelled(cast.project, *["aab"] * 5)
+    with django_assert_num_queries(1):
+        assert len(waiting(cast.project)) == 5
