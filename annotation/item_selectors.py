@@ -1,5 +1,6 @@
 """Reads about single items: which ones people disagree on most."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import connection
@@ -41,6 +42,7 @@ _SPREAD = """
         JOIN annotation_answer a ON a.judgment_id = j.id AND a.criterion = %(criterion)s
         CROSS JOIN LATERAL unnest(a.ratings) WITH ORDINALITY AS r(rating, position)
         WHERE i.project_id = %(project)s AND NOT i.is_gold AND j.live
+          AND (%(items)s::bigint[] IS NULL OR j.item_id = ANY(%(items)s))
         GROUP BY j.item_id, r.position
     ), scored AS (SELECT item_id, max(n) AS n, avg(points) AS points FROM spread GROUP BY item_id)
     SELECT s.item_id, p.messages -> -1 ->> 'content', s.n, s.points
@@ -99,15 +101,25 @@ def votes_by_item(project: Project) -> list[DisputedItem]:
     return _disputed(project, limit=None, least=1, floor=-1.0)
 
 
-def _disputed(project: Project, *, limit: int | None, least: int, floor: float) -> list[DisputedItem]:
-    values: dict[str, int | float | str | None] = {
+def votes_on_items(project: Project, items: Sequence[int]) -> dict[int, DisputedItem]:
+    """Those of these items that have a vote, by their ids."""
+    found = _disputed(project, limit=None, least=1, floor=-1.0, items=items)
+    return {one.id: one for one in found}
+
+
+def _disputed(
+    project: Project, *, limit: int | None, least: int, floor: float, items: Sequence[int] | None = None
+) -> list[DisputedItem]:
+    values: dict[str, int | float | str | list[int] | None] = {
         "project": project.pk,
+        "items": None if items is None else list(items),
         "criterion": project.main_criterion,
         "limit": limit,
         "least": least,
         "floor": floor,
     }
-    counted = counts_sql(project, where="v.criterion = %(criterion)s")
+    some = "" if items is None else " AND v.item_id = ANY(%(items)s)"
+    counted = counts_sql(project, where=f"v.criterion = %(criterion)s{some}")
     statement = _SPREAD if project.kind == Project.Kind.RATING else _ENTROPY.format(counted=counted)
     with connection.cursor() as cursor:
         cursor.execute(statement, values)

@@ -6,16 +6,19 @@ is the entropy of the label as it stands, and two stated amounts more:
     p_k   = (n s_k + ½) / (n + K/2)       k: a, tie, b; K of them can be given (Jeffreys' Dirichlet(½, …, ½))
     value = H(p) + odds + flags           H(p) = −Σ p_k log₂ p_k
 
-s_k are the shares of the soft label under the main criterion, n its effective votes and those still to come,
-which are taken to fall as the others did: a single vote on a finished item leaves 1.37 bits open, one of
-three to be given only 0.99. Of several pairs the mean counts. odds: the Jensen-Shannon divergence, in bits,
-between p and what the reward model says, where their most probable answers differ, else 0. flags: one bit
-for each person who flagged the item, at most two.
+s_k are the shares of the soft label under the main criterion and n its effective votes, so that few votes
+leave more open than many that are as far apart. Of several pairs the mean counts. odds: the Jensen-Shannon
+divergence, in bits, between p and what the reward model says, where their most probable answers differ, else
+0. flags: one bit for each person who flagged the item, at most two.
 
 An item waits from `FLOOR` of the bits that K answers can hold: 3 : 0 : 0 leaves 0.99 of 1.58 and does not
-wait, 2 : 0 : 1 leaves 1.35 and does. It leaves the queue once it was decided or put aside, or a spot check
-found its label right, and comes back when somebody judges or flags it afterwards. Gold and retired items
-never wait.
+wait, 2 : 0 : 1 leaves 1.35 and does. It waits once it is finished, for until then others are asked; at once
+if somebody flags it. It leaves the queue once it was decided or put aside, or a spot check found its label
+right, and comes back when somebody judges or flags it afterwards. Gold and retired items never wait.
+
+A million judgments are too many to value each time. Valued are the flagged items and the first `CANDIDATES`
+by H(p) and by odds, each found by an index: the order is exact but for what only the sum of two middling
+amounts would bring up.
 """
 
 from collections.abc import Sequence
@@ -24,6 +27,8 @@ from math import log2
 from typing import Final
 
 from django.db import connection
+from django.db.models.fields.json import KT
+from django.http import Http404
 
 from annotation.models.project import Project
 from annotation.models.trust import ModelOdds, Review
@@ -32,6 +37,7 @@ from annotation.models.work import Assignment, Item
 FLOOR: Final = 0.63
 FLAG_BITS: Final = 1.0
 MOST_FLAGS: Final = 2
+CANDIDATES: Final = 500
 
 
 def _bits(*shares: str) -> str:
@@ -61,39 +67,62 @@ _SETTLED = """
                       AND s.state = 'flagged' AND s.finished_at > r.decided_at)
 """
 
+# `laurel_label_bits` is H(p) with three outcomes (migration 0008_model_odds), which the index has in order.
 _QUEUE = f"""
     WITH settled AS MATERIALIZED ({_SETTLED}),
-    shares AS (
-        SELECT l.item_id, (n.n * l.p_a + 0.5) / (n.n + %(outcomes)s / 2.0) AS a,
-               CASE WHEN %(outcomes)s = 2 THEN 0 ELSE (n.n * l.p_tie + 0.5) / (n.n + 1.5) END AS tie,
-               (n.n * l.p_b + 0.5) / (n.n + %(outcomes)s / 2.0) AS b,
-               o.p_a AS m_a, o.p_tie AS m_tie, o.p_b AS m_b
-        FROM annotation_softlabel l
-        JOIN annotation_item i ON i.id = l.item_id AND NOT i.is_gold AND i.retired_at IS NULL
-        CROSS JOIN LATERAL (SELECT l.effective_votes + i.slots_left AS n) n
-        LEFT JOIN annotation_modelodds o ON o.project_id = %(project)s AND o.item_id = l.item_id
-             AND o.response_a_id = l.response_a_id AND o.response_b_id = l.response_b_id
-        WHERE l.project_id = %(project)s AND l.criterion = %(criterion)s
+    open_most AS MATERIALIZED (
+        SELECT l.item_id FROM annotation_softlabel l
+        JOIN annotation_item i ON i.id = l.item_id AND {{waits}}
+        WHERE l.project_id = %(project)s AND l.criterion = %(criterion)s AND l.votes >= %(least)s
+        ORDER BY laurel_label_bits(l.p_a, l.p_tie, l.p_b, l.effective_votes) DESC
+        LIMIT {{candidates}}
+    ), most_at_odds AS MATERIALIZED (
+        SELECT o.item_id FROM annotation_modelodds o
+        JOIN annotation_item i ON i.id = o.item_id AND {{waits}}
+        WHERE o.project_id = %(project)s AND o.odds > 0
+        ORDER BY o.odds DESC
+        LIMIT {{candidates}}
+    ), flags AS MATERIALIZED (
+        SELECT s.item_id, count(*) AS flags FROM annotation_assignment s
+        JOIN annotation_item i ON i.id = s.item_id AND NOT i.is_gold AND i.retired_at IS NULL
+        WHERE s.project_id = %(project)s AND s.state = 'flagged'
+          AND s.item_id NOT IN (SELECT item_id FROM settled)
+        GROUP BY s.item_id
+    ), candidates AS MATERIALIZED (
+        SELECT item_id FROM open_most UNION SELECT item_id FROM most_at_odds UNION SELECT item_id FROM flags
+    ), shares AS (
+        SELECT l.item_id, (n * p_a + 0.5) / (n + %(outcomes)s / 2.0) AS a,
+               CASE WHEN %(outcomes)s = 2 THEN 0 ELSE (n * p_tie + 0.5) / (n + 1.5) END AS tie,
+               (n * p_b + 0.5) / (n + %(outcomes)s / 2.0) AS b, m_a, m_tie, m_b
+        FROM candidates c
+        CROSS JOIN LATERAL (
+            SELECT l.item_id, l.p_a, l.p_tie, l.p_b, l.effective_votes AS n,
+                   o.p_a AS m_a, o.p_tie AS m_tie, o.p_b AS m_b
+            FROM annotation_softlabel l
+            LEFT JOIN annotation_modelodds o ON o.item_id = l.item_id
+                 AND o.response_a_id = l.response_a_id AND o.response_b_id = l.response_b_id
+            WHERE l.item_id = c.item_id AND l.criterion = %(criterion)s
+        ) l
     ), labels AS (
         SELECT item_id, avg({_bits("a", "tie", "b")}) AS bits,
                avg(CASE WHEN {_top("m_a", "m_tie", "m_b")} <> {_top("a", "tie", "b")} AND m_a IS NOT NULL
                    THEN {_DIVERGENCE} ELSE 0 END) AS odds
         FROM shares GROUP BY item_id
-    ), flags AS (
-        SELECT s.item_id, count(*) AS flags FROM annotation_assignment s
-        JOIN annotation_item i ON i.id = s.item_id AND NOT i.is_gold AND i.retired_at IS NULL
-        WHERE s.project_id = %(project)s AND s.state = 'flagged' GROUP BY s.item_id
     ), valued AS (
         SELECT item_id, coalesce(bits, 0) AS bits, coalesce(odds, 0) AS odds, coalesce(flags, 0) AS flags,
                coalesce(bits, 0) + coalesce(odds, 0)
                + {FLAG_BITS} * least(coalesce(flags, 0), {MOST_FLAGS}) AS value
-        FROM labels FULL JOIN flags USING (item_id)
+        FROM candidates LEFT JOIN labels USING (item_id) LEFT JOIN flags USING (item_id)
     )
     SELECT item_id, value, bits, odds, flags, count(*) OVER () FROM valued
-    WHERE value >= %(floor)s AND item_id NOT IN (SELECT item_id FROM settled)
+    WHERE value >= %(floor)s
     ORDER BY value DESC, item_id
     LIMIT %(limit)s
-"""  # noqa: S608  texts of our own
+""".format(  # noqa: S608  texts of our own
+    waits="i.slots_left = 0 AND NOT i.is_gold AND i.retired_at IS NULL "
+    "AND i.id NOT IN (SELECT item_id FROM settled)",
+    candidates=CANDIDATES,
+)
 
 
 @dataclass(frozen=True)
@@ -109,10 +138,14 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Queue:
-    """The first of those that wait, and how many wait."""
+    """The first of those that wait, and how many wait; from `CANDIDATES` on there may be more."""
 
     rows: tuple[Waiting, ...]
     total: int
+
+    @property
+    def more(self) -> bool:
+        return self.total >= CANDIDATES
 
 
 def queue(project: Project, *, limit: int = 50) -> Queue:
@@ -123,6 +156,7 @@ def queue(project: Project, *, limit: int = 50) -> Queue:
         "criterion": project.main_criterion,
         "outcomes": outcomes,
         "floor": FLOOR * log2(outcomes),
+        "least": min(project.overlap, 2),  # a single vote is few only where one is all that is asked for
         "limit": limit,
     }
     with connection.cursor() as cursor:
@@ -135,6 +169,23 @@ def outcomes_of(project: Project) -> int:
     """How many answers a pair of responses can have: ratings may always be equal."""
     both_bad = project.both_bad and project.kind == Project.Kind.PAIRWISE
     return 3 if project.ties or both_bad or project.kind == Project.Kind.RATING else 2
+
+
+def review_for(project: Project, review_id: int) -> Review:
+    """The project's review with its item and prompt, or Http404."""
+    rows = Review.objects.select_related("project", "item__prompt", "item__project", "reviewer", "judgment")
+    review = rows.filter(project=project, pk=review_id).first()
+    if review is None:
+        raise Http404("No such review.")
+    return review
+
+
+def prompts_of(project: Project, items: Sequence[int]) -> dict[int, str]:
+    """The last turn of each item's prompt."""
+    asked = Item.objects.filter(project=project, pk__in=items).annotate(
+        asked=KT("prompt__messages__-1__content")
+    )
+    return dict(asked.values_list("pk", "asked"))
 
 
 def model_on(project: Project, items: Sequence[int]) -> dict[int, ModelOdds]:

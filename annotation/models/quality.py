@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
 
 from annotation.models.content import Response
 from annotation.models.project import Project
@@ -80,6 +80,12 @@ class SoftLabel(models.Model):
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["project", "criterion"], name="soft_label_project"),
+            models.Index(  # the queue of reviews; see annotation.review_selectors
+                F("project"),
+                F("criterion"),
+                Func("p_a", "p_tie", "p_b", "effective_votes", function="laurel_label_bits").desc(),
+                name="soft_label_open_most",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -237,10 +237,14 @@ class ModelOdds(models.Model):
     p_a = models.FloatField()
     p_tie = models.FloatField()
     p_b = models.FloatField()
+    odds = models.FloatField(default=0)  # how far from the label it was then, in bits; see review_selectors
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["item", "response_a", "response_b"], name="odds_once_per_pair"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(F("project"), F("odds").desc(), name="odds_first", condition=Q(odds__gt=0)),
         ]
 
     def __str__(self) -> str:

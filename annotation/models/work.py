@@ -139,6 +139,7 @@ class Assignment(models.Model):
             models.Index(
                 fields=["lease_expires_at"], name="assignment_open_lease", condition=Q(state="open")
             ),
+            models.Index(fields=["project"], name="assignment_flagged", condition=Q(state="flagged")),
             models.Index(
                 fields=["project"],
                 name="assignment_waiting",

@@ -13,12 +13,14 @@ from annotation.models.project import Project
 # Finished: everybody who was to answer has. The label holds its most probable answer under each criterion: of
 # a pair its side, else neither. Of more responses their order by pairs won less pairs lost, equal ones tied.
 _DRAW: Final = """
-    WITH drawn AS (
+    WITH chosen AS MATERIALIZED (
         SELECT i.id FROM annotation_item i
         WHERE i.project_id = %(project)s AND i.slots_left = 0 AND NOT i.is_gold AND i.retired_at IS NULL
-          AND (hashtextextended('spot/' || i.id, 0) & 9223372036854775807) / 9223372036854775808.0
+          AND (hashtextextended('spot/' || i.id, 0) & 9223372036854775807) / 9223372036854775808.0::float8
               < %(rate)s::float8
-          AND NOT EXISTS (SELECT 1 FROM annotation_review r WHERE r.item_id = i.id AND r.kind = 'spot_check')
+    ), drawn AS MATERIALIZED (
+        SELECT i.id FROM chosen i
+        WHERE NOT EXISTS (SELECT 1 FROM annotation_review r WHERE r.item_id = i.id AND r.kind = 'spot_check')
           AND NOT EXISTS (SELECT 1 FROM annotation_assignment s WHERE s.item_id = i.id AND s.state = 'open')
     ), leads AS (
         SELECT l.item_id, l.criterion, a.position AS a_at, b.position AS b_at,

@@ -31,6 +31,7 @@ TABS = (
     Tab("learn", _("Learn"), "annotation:learn", selectors.JUDGES - selectors.MANAGERS),
     Tab("guidelines", _("Guidelines"), "annotation:guidelines", selectors.EVERYONE),
     Tab("monitor", _("Monitor"), "annotation:monitor", selectors.WATCHERS),
+    Tab("review", _("Review"), "annotation:reviews", selectors.WATCHERS),
     Tab("data", _("Data"), "annotation:data", selectors.BUILDERS),
     Tab("models", _("Models"), "rewardmodel:runs", selectors.BUILDERS),
     Tab("batches", _("Next batch"), "activelearning:batches", selectors.BUILDERS),

@@ -57,12 +57,31 @@ def test_the_value_is_the_entropy_of_the_label(cast: Cast) -> None:
     assert sure.pk not in waiting(cast.project)
 
 
-def test_votes_still_to_come_are_taken_to_fall_as_the_others(cast: Cast) -> None:
-    alone, watched = labelled(cast.project, "a", "a")
-    Item.objects.filter(pk=watched.pk).update(slots_left=2)
+def test_an_item_that_others_are_still_asked_about_waits_only_when_flagged(cast: Cast) -> None:
+    finished, unfinished = labelled(cast.project, "ab", "ab")
+    Item.objects.filter(pk=unfinished.pk).update(slots_left=1)
+    assert waiting(cast.project) == [finished.pk]
+    flag(unfinished)
+    assert waiting(cast.project) == [unfinished.pk, finished.pk]
+
+
+def test_a_single_vote_is_few_where_one_is_all_that_is_asked_for(cast: Cast) -> None:
+    (item,) = labelled(cast.project, "a")
+    assert waiting(cast.project) == []
+    cast.project.overlap = 1
+    cast.project.save()
     (row,) = review_selectors.queue(cast.project).rows
-    assert row.item_id == alone.pk
-    assert row.value == pytest.approx(entropy(1, 0, 0), abs=1e-12)
+    assert (row.item_id, row.value) == (item.pk, pytest.approx(entropy(1, 0, 0), abs=1e-12))
+
+
+def test_the_best_are_found_among_many(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With three candidates of each sort the order is that of all."""
+    items = labelled(cast.project, *["aaab", "aab", "abt", "aaa", "aabb", "aaaab"])
+    in_order = waiting(cast.project)
+    assert in_order[:3] == [items[2].pk, items[1].pk, items[4].pk]
+    few = review_selectors._QUEUE.replace(f"LIMIT {review_selectors.CANDIDATES}", "LIMIT 3")
+    monkeypatch.setattr(review_selectors, "_QUEUE", few)
+    assert waiting(cast.project) == in_order[:3]
 
 
 def test_without_ties_there_are_two_outcomes(cast: Cast) -> None:
@@ -90,7 +109,14 @@ def test_each_of_two_flags_is_worth_a_bit(cast: Cast) -> None:
 def odds(item: Item, a: float, tie: float, b: float) -> None:
     first, second = item.item_responses.order_by("position").values_list("response_id", flat=True)
     ModelOdds.objects.create(
-        project=item.project, item=item, response_a_id=first, response_b_id=second, p_a=a, p_tie=tie, p_b=b
+        project=item.project,
+        item=item,
+        response_a_id=first,
+        response_b_id=second,
+        p_a=a,
+        p_tie=tie,
+        p_b=b,
+        odds=1,
     )
 
 
