@@ -24,7 +24,7 @@ LONGEST_GUIDELINES: Final = 100_000
 AS_THEY_STAND: Final = (
     "name", "kind", "ties", "both_bad", "strength_scale", "overlap", "blind_review",
     "qualification_required", "reopen_hours", "show_progress", "show_accuracy", "show_category",
-    "daily_goal", "rating_points", "break_minutes",
+    "daily_goal", "rating_points", "break_minutes", "expert_weight",
 )  # fmt: skip
 
 
@@ -126,6 +126,20 @@ class ProjectForm(forms.Form):
         min_value=0,
         max_value=50,
     )
+    spot_check_percent = forms.FloatField(
+        label=gettext_lazy("Spot checks, in percent of finished items"),
+        help_text=gettext_lazy(
+            "Reviewers answer them again without the votes: how often the labels are wrong. 0: none."
+        ),
+        min_value=0,
+        max_value=100,
+    )
+    expert_weight = _whole(
+        gettext_lazy("Votes that a reviewer’s decision counts"),
+        gettext_lazy("How much it weighs in the label beside those who judged the item before."),
+        min_value=1,
+        max_value=100,
+    )
     show_progress = _yes(gettext_lazy("How far the whole project is"))
     show_accuracy = _yes(
         gettext_lazy("Their own accuracy on gold items"),
@@ -169,6 +183,8 @@ class ProjectForm(forms.Form):
             settings["gold_rate"] = round(given["gold_percent"] / 100, 6)
         if "repeat_percent" in given:
             settings["repeat_rate"] = round(given["repeat_percent"] / 100, 6)
+        if "spot_check_percent" in given:
+            settings["spot_check_rate"] = round(given["spot_check_percent"] / 100, 6)
         return {**settings, "criteria": [dict(criterion) for criterion in criteria]}
 
 
@@ -199,6 +215,7 @@ def initial(project: Project) -> dict[str, Any]:
         "lease_minutes": f"{project.lease_seconds / 60:g}",
         "gold_percent": f"{100 * project.gold_rate:g}",
         "repeat_percent": f"{100 * project.repeat_rate:g}",
+        "spot_check_percent": f"{100 * project.spot_check_rate:g}",
     }
 
 

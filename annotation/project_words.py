@@ -29,6 +29,8 @@ LABELS: Final[Mapping[str, Promise]] = {
     "blind_review": gettext_lazy("Blind review"),
     "qualification_required": gettext_lazy("A qualification test comes first"),
     "reopen_hours": gettext_lazy("Hours in which an answer may be changed"),
+    "expert_weight": gettext_lazy("Votes that a reviewer’s decision counts"),
+    "spot_check_rate": gettext_lazy("Share of spot checks"),
     "show_progress": gettext_lazy("Annotators see how far the whole project is"),
     "show_accuracy": gettext_lazy("Annotators see their own accuracy on gold items"),
     "show_category": gettext_lazy("Annotators see the category of each prompt"),
@@ -103,7 +105,7 @@ def value_in_words(value: Any, name: str = "") -> str:
         )
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    if name in ("gold_rate", "repeat_rate"):
+    if name in ("gold_rate", "repeat_rate", "spot_check_rate"):
         return f"{100 * value:g} %"
     return str(VALUES.get(value, value)) if name in ("kind", "state") else str(value)
 

@@ -30,6 +30,7 @@ from django.db import connection
 from django.db.models.fields.json import KT
 from django.http import Http404
 
+from annotation.models.content import Prompt
 from annotation.models.project import Project
 from annotation.models.trust import ModelOdds, Review
 from annotation.models.work import Assignment, Item
@@ -182,10 +183,8 @@ def review_for(project: Project, review_id: int) -> Review:
 
 def prompts_of(project: Project, items: Sequence[int]) -> dict[int, str]:
     """The last turn of each item's prompt."""
-    asked = Item.objects.filter(project=project, pk__in=items).annotate(
-        asked=KT("prompt__messages__-1__content")
-    )
-    return dict(asked.values_list("pk", "asked"))
+    prompts = Prompt.objects.filter(project=project, items__in=items)
+    return dict(prompts.annotate(asked=KT("messages__-1__content")).values_list("items", "asked"))
 
 
 def model_on(project: Project, items: Sequence[int]) -> dict[int, ModelOdds]:

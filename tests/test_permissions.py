@@ -26,6 +26,7 @@ from activelearning.models import SelectionBatch
 from annotation.models.learning import Attempt
 from annotation.models.project import Project
 from annotation.models.trust import AlertTarget
+from annotation.models.trust import Review
 from annotation.selectors import BUILDERS, EVERYONE, JUDGES, MANAGERS, WATCHERS
 from annotation.services import alerting
 from tests import factories
@@ -113,6 +114,10 @@ ROUTES = [
     Route(P + "items/<int:item_id>/gold/", MANAGERS, 200, 422),  # a reviewer's: of items with votes only
     Route(P + "items/<int:item_id>/retire/", MANAGERS, NO, 404),  # 404: the item is no gold
     Route(P + "items/<int:item_id>/restore/", MANAGERS, NO, 404),
+    Route(P + "items/<int:item_id>/review/", WATCHERS & JUDGES, NO, 302),
+    Route(P + "items/<int:item_id>/comments/", WATCHERS & JUDGES, NO, 302),
+    Route(P + "review/", WATCHERS, 200, NO),
+    Route(P + "review/<int:review_id>/", WATCHERS, 200, 404),  # 404: a POST that names no step
     Route(P + "gold/", WATCHERS, 200, NO),
     Route(P + "data/", BUILDERS, 200, NO),
     Route(P + "data/import/", BUILDERS, 200, 422),
@@ -155,6 +160,7 @@ class World:
     items: dict[str, int]  # the key of an item in each project
     attempts: dict[str, Attempt]  # the annotator's, at a calibration session of each project
     alerts: dict[str, tuple[int, int]]  # an alert and a target of each project
+    reviews: dict[str, int]  # the key of a review under way in each project
     cookies: dict[str, str]
 
     def url(self, route: Route, slug: str = "harbour") -> str:
@@ -165,6 +171,7 @@ class World:
             "item_id": self.items.get(slug, 1),
             "assignment_id": 0,
             "exercise_id": self.attempts[slug].exercise_id if slug in self.attempts else 1,
+            "review_id": self.reviews.get(slug, 1),
             "attempt_id": self.attempts[slug].pk if slug in self.attempts else 1,
             "alert_id": self.alerts.get(slug, (1, 1))[0],
             "target_id": self.alerts.get(slug, (1, 1))[1],
@@ -206,6 +213,7 @@ def make_world() -> World:
     """Each of the two projects has one of everything a route can name."""
     cast = make_cast()
     items, attempts, alerts = {}, {}, {}
+    items, attempts, reviews = {}, {}, {}
     for project in (cast.project, cast.other_project):
         factories.guideline(project)
         items[project.slug] = factories.pair_item(project).pk
@@ -213,6 +221,9 @@ def make_world() -> World:
         session = practising.exercise(project, [factories.gold_item(project)], kind="session")
         attempts[project.slug] = practising.take(session, cast.annotator, right=1)
         alerts[project.slug] = alert_and_target(project)
+        reviews[project.slug] = Review.objects.create(
+            project=project, item_id=items[project.slug], kind="adjudication", reviewer=cast.reviewer
+        ).pk
         run = factories.run(project)
         factories.ensemble(run)
         SelectionBatch.objects.create(project=project, number=1, strategy="recipe", seed=0, candidates=1)
@@ -228,6 +239,7 @@ def alert_and_target(project: Project) -> tuple[int, int]:
         project=project, channel="email", address="m@lab.example", kinds=["queue"]
     )
     return alert.pk, target.pk
+    return World(cast, issued, items, attempts, reviews, cookies)
 
 
 def signed_in_as(user: User) -> str:

@@ -32,6 +32,10 @@ def check(project: Project) -> None:
         raise InvalidProject(_("The share of gold items is between 0 and 100 percent."))
     if not 0 <= project.repeat_rate <= 0.5:
         raise InvalidProject(_("The share of silent repeats is between 0 and 50 percent."))
+    if not 0 <= project.spot_check_rate <= 1:
+        raise InvalidProject(_("The share of spot checks is between 0 and 100 percent."))
+    if not 1 <= project.expert_weight <= 100:
+        raise InvalidProject(_("A reviewer’s decision counts as 1 to 100 votes."))
     if not 30 <= project.lease_seconds <= LONGEST_LEASE:
         raise InvalidProject(_("An item is reserved for half a minute at least and a week at most."))
     try:

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import Role, User
-from annotation import project_selectors, selectors, text_diff
+from annotation import comment_selectors, project_selectors, selectors, text_diff
 from annotation.models.project import Project
 from annotation.project_forms import LONGEST_GUIDELINES
 from annotation.project_presets import starting_guidelines
@@ -57,7 +57,9 @@ def versions(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """One version as it was read, and what it changed; `?against=N` compares it with another."""
-    project = selectors.project_for(cast(User, request.user), slug, roles=selectors.EVERYONE)
+    user = cast(User, request.user)
+    project = selectors.project_for(user, slug, roles=selectors.EVERYONE)
+    role = selectors.role_in(user, project)
     texts = {guideline.version: guideline for guideline in project.guidelines.all()}
     if number not in texts:
         raise Http404("No such version.")
@@ -74,6 +76,8 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "changes": text_diff.changes(other.text, texts[number].text) if other else [],
         "latest": max(texts),
     }
+    if role in selectors.WATCHERS:  # the discussion of items is nothing for those who judge them
+        context["gaps"], context["hidden"] = comment_selectors.closed_by(texts[number], user, role)
     return render(request, "annotation/guidelines_version.html", context)
 
 
@@ -97,7 +101,9 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     if problem:
         return _editor(request, project, text, seen=seen, problem=problem, status=422)
     try:
-        published = projects.publish_guidelines(project=project, text=text, actor=user, seen=seen)
+        published = projects.publish_guidelines(
+            project=project, text=text, actor=user, seen=seen, closes=_ticked(request)
+        )
     except projects.SettingsChanged as error:
         return _editor(
             request, project, text, seen=latest.version if latest else 0, conflict=str(error), status=409
@@ -118,9 +124,14 @@ def _editor(
     conflict: str = "",
     status: int = 200,
 ) -> HttpResponse:
+    user = cast(User, request.user)
+    gaps, hidden = comment_selectors.open_gaps(project, user, selectors.role_in(user, project))
     context = {
         "project": project,
         "tab": "guidelines",
+        "gaps": gaps,
+        "hidden": hidden,
+        "ticked": _ticked(request),
         "text": text,
         "seen": seen,
         "next_version": seen + 1,
@@ -130,6 +141,12 @@ def _editor(
         "rendered": render_markdown(text[:LONGEST_GUIDELINES], first_heading=3),
     }
     return render(request, "annotation/guidelines_edit.html", context, status=status)
+
+
+def _ticked(request: HttpRequest) -> list[int]:
+    """The open gaps that this version is said to close."""
+    asked = [str(one) for one in request.POST.getlist("closes")]
+    return [int(one) for one in asked if one.isascii() and one.isdigit() and len(one) < 19]
 
 
 def _problem(text: str) -> str:

@@ -10,10 +10,18 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Role, User
-from annotation import blind_selectors, gold_selectors, item_selectors, selectors, vote_selectors
+from annotation import (
+    blind_selectors,
+    comment_selectors,
+    gold_selectors,
+    item_selectors,
+    review_selectors,
+    selectors,
+    vote_selectors,
+)
 from annotation.answer_words import LETTERS
 from annotation.models.work import Item
-from annotation.services import reviewing
+from annotation.services import discussing, reviewing
 
 REVIEWERS = selectors.WATCHERS & selectors.JUDGES
 
@@ -40,6 +48,8 @@ def item(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
         "blind": blind,
         "own": blind_selectors.own_answer(user, found) if blind == blind_selectors.CHANGE else None,
         "may_write": role in selectors.MANAGERS,
+        "may_review": role in REVIEWERS,
+        "at_it": review_selectors.open_on(project, [found.pk]).get(found.pk),
     }
     if not blind:
         context |= _votes(found, role)
@@ -90,4 +100,7 @@ def _votes(found: Item, role: Role | None) -> dict[str, object]:
         "twin": twin if twin is not None and twin.pk != found.pk else None,
         "may_write": manages or (role in REVIEWERS and twin is None and bool(votes)),
         "may_retire": manages and found.is_gold,
+        "flags": review_selectors.flags_on(found),
+        "comments": comment_selectors.thread(found),
+        "longest_comment": discussing.LONGEST_COMMENT,
     }
