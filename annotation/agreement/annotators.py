@@ -47,11 +47,11 @@ class Ratings:
     categories: int
     dropped: int = 0
 
-    def said(self, code: int, weight: FloatArray | None = None) -> sparse.csr_array:
-        """(annotators, units) 1, or the unit's weight, where the annotator gave the unit this code."""
+    def said(self, code: int) -> sparse.csr_array:
+        """(annotators, units) 1 where the annotator gave the unit this code."""
         which = self.code == code
         shape = (self.annotators, self.units)
-        value = np.ones(int(which.sum())) if weight is None else weight[self.unit[which]]
+        value = np.ones(int(which.sum()))
         return sparse.csr_array((value, (self.annotator[which], self.unit[which])), shape=shape)
 
     @property
@@ -177,14 +177,15 @@ def estimates_over_people(
 
 def _coincidences(ratings: Ratings, weights: FloatArray) -> FloatArray:
     """(D, q, q) coincidences of D draws; weights (D, annotators)."""
-    share = 1 / (ratings.sizes - 1)
+    share = sparse.diags_array(1 / (ratings.sizes - 1))
     codes = range(ratings.categories)
-    plain = [ratings.said(code).T.tocsr() for code in codes]
+    said = [ratings.said(code) for code in codes]
+    units_first = [one.T.tocsr() for one in said]
     out = np.zeros((len(weights), ratings.categories, ratings.categories))
     for c in codes:
-        weighted = ratings.said(c, share)
+        weighted = said[c] @ share
         for k in range(c, ratings.categories):
-            table = weighted @ plain[k]
+            table = weighted @ units_first[k]
             if c == k:
                 table.setdiag(0)
             out[:, c, k] = out[:, k, c] = _quadratic(table, weights)
