@@ -5,42 +5,17 @@ import pytest
 
 from annotation.aggregation.competence import competence
 from annotation.aggregation.reliability import LEAST, permutation_z, reliability
-from annotation.aggregation.votes import Votes, votes_of
+from annotation.aggregation.votes import votes_of
 from annotation.aggregation.wilson import wilson
-from tests.annotation.aggregation.voting import renamed, simulated, turned
-
-CAREFUL, MINORITY, GUESSER = range(3)
-
-
-def tastes(
-    seed: int,
-    *,
-    likeness: float,
-    people: int = 60,
-    votes: int = 100,
-    per_pair: int = 5,
-    minority: float = 0.15,
-    guessers: float = 0.1,
-    noise: float = 1.0,
-) -> tuple[np.ndarray, Votes]:
-    """What each annotator is, and votes by taste: who sees a pair's difference d answers by sign(d + noise).
-
-    The minority's d correlates with the majority's by `likeness`; guessers press keys at random.
-    """
-    rng = np.random.default_rng(seed)
-    pairs = people * votes // per_pair
-    who = np.concatenate([rng.permutation(people) for _ in range(votes)])[: pairs * per_pair]
-    pair = np.repeat(np.arange(pairs), per_pair)
-    most, own = rng.normal(0, 2, pairs), rng.normal(0, 2, pairs)
-    other = likeness * most + np.sqrt(1 - likeness**2) * own
-    kind = np.zeros(people, dtype=int)
-    first = int(minority * people)
-    kind[:first], kind[first : first + int(guessers * people)] = MINORITY, GUESSER
-    felt = np.where(kind[who] == MINORITY, other[pair], most[pair]) + rng.logistic(0, noise, len(pair))
-    outcome = np.where(felt > 0.6, 0, np.where(felt < -0.6, 2, 1))
-    outcome = np.where(kind[who] == GUESSER, rng.choice(3, len(pair), p=[0.4, 0.2, 0.4]), outcome)
-    swapped = rng.random(len(pair)) < 0.5
-    return kind, votes_of(pair, who, outcome, pairs=pairs, annotators=people, swapped=swapped)
+from tests.annotation.aggregation.voting import (
+    CAREFUL,
+    GUESSER,
+    MINORITY,
+    renamed,
+    simulated,
+    tastes,
+    turned,
+)
 
 
 def flagged(kind: int, projects: int, **shape: float) -> tuple[int, int]:

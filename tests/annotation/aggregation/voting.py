@@ -1,4 +1,4 @@
-"""Votes of simulated annotators whose competence and pull to one side are known."""
+"""Votes of simulated annotators of whom is known what they know, where they are pulled, or what they like."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,8 @@ import numpy as np
 
 from annotation.aggregation.shares import FloatArray, IntArray
 from annotation.aggregation.votes import Votes, votes_of
+
+CAREFUL, MINORITY, GUESSER = range(3)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,37 @@ def simulated(
     outcome = np.where(rng.random(len(pair)) < theta[who], truth[pair], guess)
     made = votes_of(pair, who, outcome, pairs=pairs, annotators=annotators, swapped=swapped)
     return Simulated(made, truth, theta, delta)
+
+
+def tastes(
+    seed: int,
+    *,
+    likeness: float,
+    people: int = 60,
+    votes: int = 100,
+    per_pair: int = 5,
+    minority: float = 0.15,
+    guessers: float = 0.1,
+    noise: float = 1.0,
+) -> tuple[np.ndarray, Votes]:
+    """What each annotator is, and votes by taste: who sees a pair's difference d answers by sign(d + noise).
+
+    The minority's d correlates with the majority's by `likeness`; guessers press keys at random.
+    """
+    rng = np.random.default_rng(seed)
+    pairs = people * votes // per_pair
+    who = np.concatenate([rng.permutation(people) for _ in range(votes)])[: pairs * per_pair]
+    pair = np.repeat(np.arange(pairs), per_pair)
+    most, own = rng.normal(0, 2, pairs), rng.normal(0, 2, pairs)
+    other = likeness * most + np.sqrt(1 - likeness**2) * own
+    kind = np.zeros(people, dtype=int)
+    first = int(minority * people)
+    kind[:first], kind[first : first + int(guessers * people)] = MINORITY, GUESSER
+    felt = np.where(kind[who] == MINORITY, other[pair], most[pair]) + rng.logistic(0, noise, len(pair))
+    outcome = np.where(felt > 0.6, 0, np.where(felt < -0.6, 2, 1))
+    outcome = np.where(kind[who] == GUESSER, rng.choice(3, len(pair), p=[0.4, 0.2, 0.4]), outcome)
+    swapped = rng.random(len(pair)) < 0.5
+    return kind, votes_of(pair, who, outcome, pairs=pairs, annotators=people, swapped=swapped)
 
 
 def turned(votes: Votes) -> Votes:
