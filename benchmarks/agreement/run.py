@@ -21,24 +21,26 @@ from typing import Any
 
 import numpy as np
 
+from annotation.agreement.annotators import estimates_over_people, ratings_of
 from annotation.agreement.bootstrap import estimates
-from annotation.agreement.krippendorff import LEVELS, alpha, krippendorff_alpha
+from annotation.agreement.krippendorff import LEVELS, Level, alpha, krippendorff_alpha
 from annotation.agreement.report import agreement
 from annotation.agreement.units import from_ratings
 
 HERE = Path(__file__).parent
 SIZES = (60_000, 800_000, 1_000_000)
-VOTES, ANNOTATORS, DRAWS, NAIVE_DRAWS = 5, 100, 1000, 5
+VOTES, ANNOTATORS, CROWD, DRAWS, NAIVE_DRAWS = 5, 100, 1000, 1000, 5
 
 
-def simulate(ratings: int, categories: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def simulate(
+    ratings: int, categories: int, annotators: int = ANNOTATORS
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Five distinct annotators a unit; each gives the unit's truth with chance ½, else any category."""
     rng = np.random.default_rng(20)
     units = ratings // VOTES
     unit = np.repeat(np.arange(units), VOTES)
-    annotator = (
-        np.repeat(rng.integers(0, ANNOTATORS, units), VOTES) + np.tile(range(VOTES), units)
-    ) % ANNOTATORS
+    first, step = rng.integers(0, annotators, units), rng.integers(1, annotators // VOTES, units)
+    annotator = (first[:, None] + step[:, None] * np.arange(VOTES)).ravel() % annotators
     truth = rng.integers(0, categories, units)[unit]
     choice = np.where(rng.random(len(unit)) < 0.5, truth, rng.integers(0, categories, len(unit))) + 1
     order = rng.permutation(len(unit))
@@ -99,6 +101,41 @@ def library_bootstrap(unit: np.ndarray, annotator: np.ndarray, choice: np.ndarra
     return []
 
 
+def laurel_people(unit: np.ndarray, annotator: np.ndarray, choice: np.ndarray) -> list[float | None]:
+    ratings = ratings_of(unit, annotator, choice - 1, annotators=CROWD, categories=int(choice.max()))
+    levels: list[Level] = ["nominal", "ordinal"]
+    found = estimates_over_people(ratings, levels=levels, rng=np.random.default_rng(0), draws=DRAWS)
+    return [value for level in levels for value in (found[level].low, found[level].high)]
+
+
+def laurel_people_and_items(
+    unit: np.ndarray, annotator: np.ndarray, choice: np.ndarray
+) -> list[float | None]:
+    """Everything the page about agreement says of a criterion, from the long arrays on."""
+    laurel_report(unit, annotator, choice)
+    return laurel_people(unit, annotator, choice)
+
+
+def library_people(unit: np.ndarray, annotator: np.ndarray, choice: np.ndarray) -> list[float]:
+    """A few draws of the plain way, counts of the people drawn; the time is scaled to 1,000 draws.
+
+    It compares people with their own copies, so its interval lies higher: there is nothing to be equal.
+    """
+    import krippendorff
+
+    width = int(choice.max())
+    cell, length = unit * width + choice - 1, (unit.max() + 1) * width
+    rng = np.random.default_rng(0)
+    for _ in range(NAIVE_DRAWS):
+        times = rng.multinomial(CROWD, np.full(CROWD, 1 / CROWD))
+        counts = np.bincount(cell, weights=times[annotator], minlength=length).reshape(-1, width)
+        for level in ("nominal", "ordinal"):
+            krippendorff.alpha(
+                value_counts=counts, value_domain=np.arange(1, width + 1), level_of_measurement=level
+            )
+    return []
+
+
 Method = Callable[[np.ndarray, np.ndarray, np.ndarray], list[Any]]
 TASKS: dict[str, dict[str, Method]] = {
     "alpha at four levels": {
@@ -111,21 +148,27 @@ TASKS: dict[str, dict[str, Method]] = {
         "laurel, all eight coefficients": laurel_report,
         "krippendorff from counts, resampled": library_bootstrap,
     },
+    "nominal and ordinal alpha, 1000 draws of 1000 annotators": {
+        "laurel": laurel_people,
+        "laurel, and all eight coefficients with 1000 draws of units": laurel_people_and_items,
+        "krippendorff from counts, resampled": library_people,
+    },
     "slider 0 to 100": {
         "laurel": laurel,
         "laurel, all eight coefficients, 1000 bootstrap draws": laurel_report,
     },
 }
-ALPHA, BOOTSTRAP, SLIDER = "alpha at four levels", "ordinal alpha, 1000 bootstrap draws", "slider 0 to 100"
-CASES = [(task, size, width) for task in (ALPHA, BOOTSTRAP) for width in (3, 7) for size in SIZES]
+ALPHA, BOOTSTRAP, PEOPLE, SLIDER = TASKS
+CASES = [(task, size, width) for task in (ALPHA, BOOTSTRAP, PEOPLE) for width in (3, 7) for size in SIZES]
 CASES.append((SLIDER, 800_000, 101))
 
 
 def measure(task: str, method: str, ratings: int, categories: int) -> dict[str, Any]:
     """In this process: warm up on little data, once for memory alone, then for time alone, best of three."""
     run = TASKS[task][method]
-    run(*simulate(1000, categories))
-    data = simulate(ratings, categories)
+    people = CROWD if task == PEOPLE else ANNOTATORS
+    run(*simulate(1000, categories, people))
+    data = simulate(ratings, categories, people)
     tracemalloc.start()
     result = run(*data)
     peak = tracemalloc.get_traced_memory()[1]
