@@ -25,8 +25,7 @@ from accounts.services import inviting
 from activelearning.models import SelectionBatch
 from annotation.models.learning import Attempt
 from annotation.models.project import Project
-from annotation.models.trust import AlertTarget
-from annotation.models.trust import Review
+from annotation.models.trust import AlertTarget, Review
 from annotation.selectors import BUILDERS, EVERYONE, JUDGES, MANAGERS, WATCHERS
 from annotation.services import alerting
 from tests import factories
@@ -212,8 +211,7 @@ def world(kept_world: World, db: None) -> World:
 def make_world() -> World:
     """Each of the two projects has one of everything a route can name."""
     cast = make_cast()
-    items, attempts, alerts = {}, {}, {}
-    items, attempts, reviews = {}, {}, {}
+    items, attempts, alerts, reviews = {}, {}, {}, {}
     for project in (cast.project, cast.other_project):
         factories.guideline(project)
         items[project.slug] = factories.pair_item(project).pk
@@ -229,7 +227,7 @@ def make_world() -> World:
         SelectionBatch.objects.create(project=project, number=1, strategy="recipe", seed=0, candidates=1)
     issued = inviting.invite(project=cast.project, role=Role.REVIEWER, actor=cast.manager)
     cookies = {actor: signed_in_as(getattr(cast, actor)) for actor in ACTORS if actor != "stranger"}
-    return World(cast, issued, items, attempts, alerts, cookies)
+    return World(cast, issued, items, attempts, alerts, reviews, cookies)
 
 
 def alert_and_target(project: Project) -> tuple[int, int]:
@@ -239,7 +237,6 @@ def alert_and_target(project: Project) -> tuple[int, int]:
         project=project, channel="email", address="m@lab.example", kinds=["queue"]
     )
     return alert.pk, target.pk
-    return World(cast, issued, items, attempts, reviews, cookies)
 
 
 def signed_in_as(user: User) -> str:
