@@ -16,6 +16,7 @@ from annotation.charts import Axis
 from annotation.forecast import Forecast, forecast
 from annotation.heat_map import HeatMap
 from annotation.item_selectors import DisputedItem
+from annotation.method_words import Methods, methods_of
 from annotation.models.project import Project
 from annotation.models.trust import Standing
 from annotation.monitor_words import Verdict
@@ -44,6 +45,7 @@ class Monitor:
     flagged: int
     apart: int
     disputed: tuple[DisputedItem, ...]
+    methods: Methods | None
 
 
 def monitor_of(
@@ -81,6 +83,7 @@ def monitor_of(
         flagged=sum(bool(one.assessment.flags) and not one.apart for one in people),
         apart=sum(one.apart for one in people),
         disputed=report.disputed,
+        methods=methods_of(project, report.methods),
     )
 
 

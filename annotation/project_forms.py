@@ -13,6 +13,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from annotation.method_words import METHODS
 from annotation.models.project import Project, default_reasons
 from annotation.project_presets import KINDS, PRESETS, starting_guidelines
 from annotation.services.project_rules import LONGEST_DESCRIPTION, LONGEST_LEASE, LONGEST_NAME, MOST_CRITERIA
@@ -24,7 +25,7 @@ LONGEST_GUIDELINES: Final = 100_000
 AS_THEY_STAND: Final = (
     "name", "kind", "ties", "both_bad", "strength_scale", "overlap", "blind_review",
     "qualification_required", "reopen_hours", "show_progress", "show_accuracy", "show_category",
-    "daily_goal", "rating_points", "break_minutes", "expert_weight",
+    "daily_goal", "rating_points", "break_minutes", "expert_weight", "auto_pause", "aggregation",
 )  # fmt: skip
 
 
@@ -139,6 +140,19 @@ class ProjectForm(forms.Form):
         gettext_lazy("How much it weighs in the label beside those who judged the item before."),
         min_value=1,
         max_value=100,
+    )
+    auto_pause = _yes(
+        gettext_lazy("Pause annotators by rule"),
+        gettext_lazy(
+            "On failed gold, or two independent signs. They are told why and can appeal; one click restores "
+            "them with every vote. Otherwise you are only told."
+        ),
+    )
+    aggregation = forms.ChoiceField(
+        label=gettext_lazy("How votes become labels"),
+        choices=[(key, words) for key, (words, _meaning) in METHODS.items()],
+        widget=forms.RadioSelect,
+        help_text=gettext_lazy("The monitor says which of them foresees this project’s votes best."),
     )
     show_progress = _yes(gettext_lazy("How far the whole project is"))
     show_accuracy = _yes(

@@ -17,7 +17,7 @@ from annotation.models.work import Assignment, Judgment
 SETTINGS: Final = (
     "name", "kind", "criteria", "reasons", "ties", "both_bad", "strength_scale", "rating_points", "overlap",
     "lease_seconds", "gold_rate", "repeat_rate", "blind_review", "qualification_required", "reopen_hours",
-    "expert_weight", "spot_check_rate",
+    "expert_weight", "spot_check_rate", "auto_pause", "aggregation",
     "show_progress", "show_accuracy", "show_category", "daily_goal", "break_minutes",
 )  # fmt: skip
 RECORDED: Final = (

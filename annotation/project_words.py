@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import AuditEntry
+from annotation.method_words import METHODS
 from annotation.models.project import Project
 from annotation.project_selectors import Readiness
 
@@ -31,6 +32,8 @@ LABELS: Final[Mapping[str, Promise]] = {
     "reopen_hours": gettext_lazy("Hours in which an answer may be changed"),
     "expert_weight": gettext_lazy("Votes that a reviewer’s decision counts"),
     "spot_check_rate": gettext_lazy("Share of spot checks"),
+    "auto_pause": gettext_lazy("Pause annotators by rule"),
+    "aggregation": gettext_lazy("How votes become labels"),
     "show_progress": gettext_lazy("Annotators see how far the whole project is"),
     "show_accuracy": gettext_lazy("Annotators see their own accuracy on gold items"),
     "show_category": gettext_lazy("Annotators see the category of each prompt"),
@@ -107,6 +110,8 @@ def value_in_words(value: Any, name: str = "") -> str:
         return ", ".join(map(str, value))
     if name in ("gold_rate", "repeat_rate", "spot_check_rate"):
         return f"{100 * value:g} %"
+    if name == "aggregation" and value in METHODS:
+        return str(METHODS[value][0])
     return str(VALUES.get(value, value)) if name in ("kind", "state") else str(value)
 
 

@@ -71,6 +71,14 @@ def choices(project: Project, *_: object) -> Rows:
     yield from (("shown first", totals.chose_left), ("shown later", others))
 
 
+def methods(project: Project, *_: object) -> Rows:
+    yield "method", "log_likelihood", "votes", "more_than_shares", "low", "high", "best"
+    found = reporting.report_of(project).methods
+    for name, score in found.scores.items() if found else ():
+        best = found is not None and found.best == name
+        yield name, score.log_likelihood, score.votes, score.gain, score.low, score.high, best
+
+
 def items(project: Project, reader: User, role: Role | None) -> Rows:
     """Every item with a vote. Of rankings a, tie and b are of the pair that is disputed most.
 
@@ -98,6 +106,7 @@ TABLES: dict[str, Callable[[Project, User, Role | None], Rows]] = {
     "agreement_by_category": agreement_tables.agreement_by_category,
     "agreement_by_group": agreement_tables.agreement_by_group,
     "pairs_of_annotators": agreement_tables.pairs_of_annotators,
+    "methods": methods,
     "items": items,
 }
 

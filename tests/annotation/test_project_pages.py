@@ -40,7 +40,7 @@ def entered(**fields: Any) -> dict[str, Any]:
         "name": "Bay of Plenty", "slug": "", "kind": "pairwise", "ties": "on", "both_bad": "on",
         "rating_points": "5", "reasons": "unsafe\nwrong", "overlap": "3", "lease_minutes": "30",
         "gold_percent": "10", "repeat_percent": "0", "reopen_hours": "", "blind_review": "on",
-        "spot_check_percent": "2", "expert_weight": "3",
+        "spot_check_percent": "2", "expert_weight": "3", "auto_pause": "on", "aggregation": "vote-shares",
         "show_progress": "on", "daily_goal": "", "break_minutes": "50", "guidelines": "# Read",
         **criteria(("overall", "Which is better?")),
         **fields,
