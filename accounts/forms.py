@@ -145,3 +145,13 @@ class RoleForm(forms.ModelForm[Membership]):
     class Meta:
         model = Membership
         fields = ["role"]
+
+
+class GroupForm(forms.ModelForm[Membership]):
+    class Meta:
+        model = Membership
+        fields = ["group"]
+
+    def clean_group(self) -> str:
+        """One name however it is spaced: groups are told apart by it."""
+        return " ".join(self.cleaned_data["group"].split())

@@ -12,6 +12,7 @@ urlpatterns = [
     path("invitation/<str:token>/", views.invitation, name="invitation"),
     path("p/<slug:slug>/people/", views.people, name="people"),
     path("p/<slug:slug>/people/<int:user_id>/role/", views.change_role, name="change_role"),
+    path("p/<slug:slug>/people/<int:user_id>/group/", views.change_group, name="change_group"),
     path("p/<slug:slug>/people/<int:user_id>/remove/", views.remove_member, name="remove_member"),
     path(
         "p/<slug:slug>/people/invitations/<int:invitation_id>/revoke/",

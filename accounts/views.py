@@ -17,7 +17,15 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts import selectors
-from accounts.forms import InvitationForm, PasswordForm, ProfileForm, RegisterForm, RoleForm, SignInForm
+from accounts.forms import (
+    GroupForm,
+    InvitationForm,
+    PasswordForm,
+    ProfileForm,
+    RegisterForm,
+    RoleForm,
+    SignInForm,
+)
 from accounts.models import Membership, Role, User
 from accounts.services import inviting, membership, signin
 
@@ -202,8 +210,10 @@ def people(request: HttpRequest, slug: str) -> HttpResponse:
         context["form"] = InvitationForm(initial={"role": Role.ANNOTATOR})
     elif request.method == "POST":
         status = 422
+    members = list(selectors.members(project))
     context |= {
-        "members": selectors.members(project),
+        "members": members,
+        "groups": sorted({member.group for member in members} - {""}),
         "invitations": selectors.open_invitations(project),
         "roles": Role.choices,
     }
@@ -229,6 +239,29 @@ def change_role(request: HttpRequest, slug: str, user_id: int) -> HttpResponse:
         said = {"name": row.user, "role": _(row.get_role_display())}
         messages.success(request, _("%(name)s is now: %(role)s.") % said)
     return _back_to_people(actor, slug, changed=row.user)
+
+
+@login_required
+@require_POST
+def change_group(request: HttpRequest, slug: str, user_id: int) -> HttpResponse:
+    actor = cast(User, request.user)
+    project = selectors.managed_project(actor, slug)
+    row = get_object_or_404(Membership.objects.select_related("user"), project=project, user_id=user_id)
+    form = GroupForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, " ".join(str(error) for error in form.errors["group"]))
+        return redirect("accounts:people", slug=slug)
+    row = membership.change_group(
+        project=project, user=row.user, group=form.cleaned_data["group"], actor=actor
+    )
+    said = {"name": row.user, "group": row.group}
+    messages.success(
+        request,
+        _("%(name)s is now in the group “%(group)s”.") % said
+        if row.group
+        else _("%(name)s is in no group.") % said,
+    )
+    return redirect("accounts:people", slug=slug)
 
 
 @login_required

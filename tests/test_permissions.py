@@ -65,6 +65,7 @@ ROUTES = [
     Route("", SIGNED_IN, 200, NO),
     Route(P + "people/", MANAGERS, 200, 422),
     Route(P + "people/<int:user_id>/role/", MANAGERS, NO, 302),
+    Route(P + "people/<int:user_id>/group/", MANAGERS, NO, 302),
     Route(P + "people/<int:user_id>/remove/", MANAGERS, NO, 302),
     Route(P + "people/invitations/<int:invitation_id>/revoke/", MANAGERS, NO, 302),
     Route(P + "judge/", JUDGES, 200, 404),  # 404: a POST that names none of one's own assignments

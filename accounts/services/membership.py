@@ -64,6 +64,20 @@ def change_role(*, project: "Model", user: User, role: str, actor: User | None) 
 
 
 @transaction.atomic
+def change_group(*, project: "Model", user: User, group: str, actor: User | None) -> Membership:
+    """Put a member into a group of annotators, or with "" into none. Raises `Membership.DoesNotExist`."""
+    _lock(project)
+    row = of(project).select_related("user").get(user=user)
+    if row.group == group:
+        return row
+    before, row.group = row.group, group
+    row.save(update_fields=["group"])
+    detail = {"user": user.username, "group": group, "before": before}
+    audit.record(actor=actor, project=project, action="group changed", detail=detail)
+    return row
+
+
+@transaction.atomic
 def remove(*, project: "Model", user: User, actor: User | None) -> None:
     """Take a member out; what they answered stays, and invitations they sent stop working."""
     _lock(project)

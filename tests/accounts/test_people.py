@@ -165,6 +165,48 @@ def test_role_change_and_removal_are_logged(cast: Cast) -> None:
     assert logged("member removed").actor == cast.manager
 
 
+def group_of(user: User, project) -> str:
+    return Membership.objects.get(user=user, project=project).group
+
+
+def test_a_group_is_given_and_taken_back_and_both_are_logged(cast: Cast) -> None:
+    client = browser(cast.manager)
+    page = client.post(
+        f"{PEOPLE}{cast.annotator.pk}/group/", {"group": "  night  shift "}, follow=True
+    ).content.decode()
+    assert group_of(cast.annotator, cast.project) == "night shift"
+    assert "annotator is now in the group “night shift”." in page
+    assert '<option value="night shift"></option>' in page  # offered for everybody else
+    assert logged("group changed").detail == {"user": "annotator", "group": "night shift", "before": ""}
+    assert logged("group changed").actor == cast.manager
+    client.post(f"{PEOPLE}{cast.annotator.pk}/group/", {"group": "night shift"})
+    assert AuditEntry.objects.filter(action="group changed").count() == 1  # nothing has changed
+    assert (
+        "annotator is in no group."
+        in client.post(f"{PEOPLE}{cast.annotator.pk}/group/", {"group": ""}, follow=True).content.decode()
+    )
+    assert group_of(cast.annotator, cast.project) == ""
+    assert AuditEntry.objects.filter(action="group changed").count() == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("x" * 61, "at most 60 characters"), ("a\0b", "Null characters are not allowed")]
+)
+def test_a_group_with_an_impossible_name_changes_nothing(cast: Cast, name: str, why: str) -> None:
+    client = browser(cast.manager)
+    page = client.post(f"{PEOPLE}{cast.annotator.pk}/group/", {"group": name}, follow=True)
+    assert why in page.content.decode()
+    assert group_of(cast.annotator, cast.project) == ""
+
+
+def test_a_group_is_text_and_nothing_else(cast: Cast) -> None:
+    name = '"><script>alert(1)</script>'
+    client = browser(cast.manager)
+    page = client.post(f"{PEOPLE}{cast.annotator.pk}/group/", {"group": name}, follow=True).content.decode()
+    assert "<script>alert" not in page
+    assert group_of(cast.annotator, cast.project) == name
+
+
 def test_an_unknown_role_changes_nothing(cast: Cast) -> None:
     browser(cast.manager).post(f"{PEOPLE}{cast.annotator.pk}/role/", {"role": "emperor"})
     assert role_of(cast.annotator, cast.project) == Role.ANNOTATOR
@@ -216,6 +258,7 @@ def test_two_managers_who_remove_each_other_at_once_leave_one() -> None:
 def test_members_of_another_project_are_out_of_reach(cast: Cast) -> None:
     client = browser(cast.manager)
     assert client.post(f"{PEOPLE}{cast.outsider.pk}/remove/").status_code == 404
+    assert client.post(f"{PEOPLE}{cast.outsider.pk}/group/", {"group": "x"}).status_code == 404
     other = inviting.invite(project=cast.other_project, role=Role.ANNOTATOR, actor=cast.outsider)
     assert client.post(f"{PEOPLE}invitations/{other.invitation.pk}/revoke/").status_code == 404
     assert inviting.usable(other.token) is not None

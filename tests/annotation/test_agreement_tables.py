@@ -167,5 +167,7 @@ def test_the_command_reads_well_in_parts() -> None:
         assert words in text
     first, last, _ = parts(project)[0].over_time.periods[0]
     assert f"{first} – {last}" in text
+    Membership.objects.update(group="")
+    assert "nobody has a group" in run(project.slug, "--by", "group")
     with pytest.raises(CommandError, match="invalid choice"):
         run(project.slug, "--by", "moon")

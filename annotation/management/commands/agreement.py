@@ -63,8 +63,11 @@ class Command(LaurelCommand):
             name, made = PARTS[part]
             told[name] = made(project, readings, draws)
             self.say(f"  by {part}:")
-            for label, estimate in _rows(part, told[name]):
+            rows = list(_rows(part, told[name]))
+            for label, estimate in rows:
                 self._line(label, estimate)
+            if not rows:
+                self.say("  nothing to compare" + (": nobody has a group" if part == "group" else ""))
         return told
 
     def _line(self, label: str, estimate: dict[str, Any]) -> None:
