@@ -1,4 +1,4 @@
-"""Charts in a real browser: drawn in both themes, kept over a refresh, read by keyboard; with tables."""
+"""Charts in a real browser: in both themes, over a refresh, by keyboard, and without scripts."""
 
 import random
 from collections.abc import Callable
@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.template.loader import render_to_string
+from django.utils import translation
 from playwright.sync_api import Locator, Page, expect
 
 from accounts.models import Role, User
-from annotation.chart_data import Line, Series, Stacked
+from annotation.chart_data import Chart, Line, Series, Stacked
 from annotation.heat_map import Pair, heat_map
 from annotation.models.project import Project
 from tests import cast, factories
@@ -83,6 +84,10 @@ def swap_in(page: Page, html: str) -> None:
     page.evaluate(
         "html => htmx.swap(document.getElementById('monitor'), html, {swapStyle: 'innerHTML'})", html
     )
+
+
+def chart_page(name: str, chart: Chart) -> str:
+    return render_to_string("partials/chart.html", {"name": name, "title": name, "chart": chart})
 
 
 def faults(page: Page) -> list[str]:
@@ -193,6 +198,18 @@ def test_in_arabic_the_left_arrow_goes_on(visit: Callable[..., Visit], manager: 
     for key in ("ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowRight"):
         canvas(page, "volume").press(key)
     expect(said(page, "volume")).to_contain_text("3 مارس 2026")
+
+    with translation.override("ar"):
+        line = Line("x", ("x",), (Series("α", (-0.054,), 1, (-0.2,), (1.0,)), Series("β", (0.5,), 2)))
+        assert line.table().rows[0] == ("x", "\u200e−0,05 (\u200e−0,20–1)", "0,50")
+        parts = Stacked("x", ("",), (Series("A", (12345,)),))
+        assert parts.table().rows[0] == ("A", "12.345", "100 %")
+        swap_in(page, chart_page("line", line) + chart_page("parts", parts))
+    for name in ("line", "parts"):
+        canvas(page, name).focus()
+        canvas(page, name).press("End")
+        found = {"line": "x. α: \u200e−0,05 (95 %: \u200e−0,20–1). β: 0,50", "parts": "A: 12.345 · 100 %"}
+        expect(said(page, name)).to_have_text(found[name])
     visitor.assert_clean()
 
 
@@ -222,10 +239,7 @@ def every_kind() -> str:
     names = [f"Somebody with name {number}" for number in range(30)]
     pairs = {(one, other): Pair(rng.uniform(-0.2, 1), 9) for other in range(30) for one in range(other)}
     shown = [("alpha", line), ("groups", parts)]
-    figures = [
-        render_to_string("partials/chart.html", {"name": name, "title": name, "chart": one})
-        for name, one in shown
-    ]
+    figures = [chart_page(name, one) for name, one in shown]
     heats = [
         render_to_string(
             "partials/heat.html", {"name": of, "title": of, "heat": heat_map(names, pairs, of=of)}

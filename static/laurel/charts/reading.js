@@ -47,7 +47,8 @@ function stepOf(key, figures, at) {
   const now = at ?? (stack ? { part: -1, place: 0 } : { part: 0, place: -1 });
   const [name, count] = stack ? ["part", parts] : ["place", places];
   const inside = (value, most) => Math.min(Math.max(value, 0), most - 1);
-  const steps = { [rtl ? "ArrowLeft" : "ArrowRight"]: now[name] + 1, [rtl ? "ArrowRight" : "ArrowLeft"]: now[name] - 1, Home: 0, End: count - 1 };
+  const [on, back] = rtl ? ["ArrowLeft", "ArrowRight"] : ["ArrowRight", "ArrowLeft"];
+  const steps = { [on]: now[name] + 1, [back]: now[name] - 1, Home: 0, End: count - 1 };
   if (key in steps) return { ...now, [name]: inside(steps[key], count) };
   const rows = { ArrowDown: 1, ArrowUp: -1 };
   if (!stack || !(key in rows)) return null;

@@ -2,6 +2,7 @@
 const root = document.documentElement;
 const language = root.lang || undefined;
 const dates = (options) => new Intl.DateTimeFormat(language, { timeZone: "UTC", numberingSystem: "latn", ...options });
+const MINUS = root.dir === "rtl" ? "\u200e−" : "−";  // the mark keeps the sign before its number
 const LONG = dates({ dateStyle: "long" });
 const SHORT = dates({ day: "numeric", month: "short" });
 const MONTH = dates({ month: "short", year: "numeric" });
@@ -39,14 +40,15 @@ export function wordsOf(figures, pattern) {
       const found = `${series.name}: ${written(series.values[place])}`;
       if (figures.kind === "stacked") return `${found} · ${percent(series, place)} %`;
       const [low, high] = [series.low?.[place], series.high?.[place]];
-      return typeof low === "number" && typeof high === "number" ? `${found} (95 %: ${written(low)}–${written(high)})` : found;
+      if (typeof low !== "number" || typeof high !== "number") return found;
+      return `${found} (95 %: ${written(low)}–${written(high)})`;
     },
   };
 }
 
 // The marks that the rest of the page puts between thousands and before decimals.
 function marked(part, [thousands, decimals]) {
-  return { group: thousands, decimal: decimals, minusSign: root.dir === "rtl" ? "\u200e−" : "−" }[part.type] ?? part.value;
+  return { group: thousands, decimal: decimals, minusSign: MINUS }[part.type] ?? part.value;
 }
 
 // .35, −.05, 1, 0: as statistics are printed; annotation.charts.decimal does the same.
@@ -55,5 +57,5 @@ function coefficient(value, number, mark) {
   const [whole, rest] = text.split(mark);
   if (!/[1-9]/.test(rest)) return whole === "0" ? "0" : number(Math.round(value));
   const found = whole === "0" && mark === "." ? `.${rest}` : text;
-  return value < 0 ? `${root.dir === "rtl" ? "\u200e" : ""}−${found}` : found;
+  return value < 0 ? MINUS + found : found;
 }
