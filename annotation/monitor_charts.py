@@ -14,6 +14,7 @@ from annotation.services.agreement_pairs import PairsOfAnnotators
 from annotation.services.agreement_parts import AgreementInParts
 
 MOST_BARS = 92
+FEWEST_BINS = 8  # a first judgment is one bar among others, not one as wide as the chart
 WEEK = timedelta(days=7)
 MINUTE = 60
 TICK_EVERY = 2  # edges: a whole octave
@@ -76,11 +77,11 @@ def volume(days: Sequence[DayVolume]) -> Bars | None:
 
 
 def times(counts: Sequence[int]) -> Histogram | None:
-    """Of the counts of monitor_selectors.times; empty bins at either end are left out."""
+    """Of the counts of monitor_selectors.times; empty bins at either end are left out, but for a few."""
     full = [bin_ for bin_, count in enumerate(counts) if count]
     if not full:
         return None
-    shown = range(full[0], full[-1] + 1)
+    shown = _at_least(FEWEST_BINS, range(full[0], full[-1] + 1), len(counts))
     return Histogram(
         along=_("Time"),
         labels=tuple(_range(bin_) for bin_ in shown),
@@ -94,6 +95,12 @@ def parts(of: str, counted: Sequence[tuple[str, int, int]]) -> Stacked | None:
     if not any(count for _name, count, _colour in counted):
         return None
     return Stacked(of, ("",), tuple(Series(name, (count,), colour) for name, count, colour in counted))
+
+
+def _at_least(fewest: int, shown: range, bins: int) -> range:
+    """With as many bins before as after, where there are as many."""
+    start = max(min(shown.start - (fewest - len(shown)) // 2, shown.start, bins - fewest), 0)
+    return range(start, max(shown.stop, start + fewest))
 
 
 def _range(bin_: int) -> str:

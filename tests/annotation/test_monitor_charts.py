@@ -84,10 +84,29 @@ def test_a_histogram_begins_and_ends_where_there_are_judgments() -> None:
     counts[9], counts[12] = 3, 4
     chart = monitor_charts.times(counts)
     assert chart is not None
-    assert chart.labels == ("30 s – 42 s", "42 s – 1 min", "1 min – 1 min 25 s", "1 min 25 s – 2 min")
-    assert chart.series[0].values == (3, 0, 0, 4)
-    assert chart.edges == ("30 s", "", "1 min", "", "2 min")
+    assert chart.labels[2:6] == (
+        "30 s – 42 s", "42 s – 1 min", "1 min – 1 min 25 s", "1 min 25 s – 2 min",
+    )  # fmt: skip
+    assert chart.series[0].values == (0, 0, 3, 0, 0, 4, 0, 0)
+    assert chart.edges == ("15 s", "", "30 s", "", "1 min", "", "2 min", "", "4 min")
     assert monitor_charts.times([0] * 22) is None
+
+
+@pytest.mark.parametrize("only", range(22))
+def test_a_single_bin_stands_among_seven_others(only: int) -> None:
+    counts = [0] * 22
+    counts[only] = 5
+    chart = monitor_charts.times(counts)
+    assert chart is not None
+    assert (len(chart.labels), len(chart.edges), sum(chart.series[0].values)) == (8, 9, 5)
+
+
+def test_a_wide_histogram_keeps_its_width() -> None:
+    counts = [0] * 22
+    counts[2] = counts[19] = 1
+    chart = monitor_charts.times(counts)
+    assert chart is not None
+    assert chart.series[0].values == (1, *(0,) * 16, 1)
 
 
 def test_the_open_bins_have_no_outer_edge() -> None:

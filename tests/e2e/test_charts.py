@@ -53,7 +53,7 @@ def project() -> Project:
         for place, item in enumerate(items):
             factories.judgment(
                 item, voter, "aaabbt"[place % 6].replace("t", "tie"), source="simulated",
-                seconds=35.0 if place < 4 else 50.0 + 20 * place,
+                seconds=35.0 if place < 4 else 50.0 + 40 * place,
                 judged_at=START + timedelta(days=place // 2), display_order=(0, 1) if place % 2 else (1, 0),
             )  # fmt: skip
     return project
