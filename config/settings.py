@@ -228,6 +228,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "where models and people are at odds": {
+        "task": "rewardmodel.weigh",
+        "schedule": 300.0,
+        "options": {"expires": 300.0, "queue": "training"},
+    },
     "finished items that are looked at again": {
         "task": "annotation.draw_spot_checks",
         "schedule": 300.0,

@@ -6,7 +6,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 
 from rewardmodel.models import QUEUE
-from rewardmodel.services import following, reconciling, sending
+from rewardmodel.services import following, reconciling, sending, weighing
 
 
 @shared_task(name=sending.TRAIN)
@@ -19,6 +19,12 @@ def train(run_id: int) -> bool:
 def reconcile() -> int:
     """Every few seconds: recover what a lost worker or a lost message left behind."""
     return len(reconciling.reconcile())
+
+
+@shared_task(name="rewardmodel.weigh")
+def weigh() -> int:
+    """Now and then: ask the models in use about labels that are new to them."""
+    return weighing.weigh_what_is_due()
 
 
 @worker_ready.connect(weak=False)

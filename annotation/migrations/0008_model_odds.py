@@ -61,6 +61,7 @@ class Migration(migrations.Migration):
                 ("p_tie", models.FloatField()),
                 ("p_b", models.FloatField()),
                 ("odds", models.FloatField(default=0)),
+                ("weighed_at", models.DateTimeField(auto_now_add=True)),
                 ("project", to("annotation.project")),
                 (
                     "item",

@@ -238,6 +238,7 @@ class ModelOdds(models.Model):
     p_tie = models.FloatField()
     p_b = models.FloatField()
     odds = models.FloatField(default=0)  # how far from the label it was then, in bits; see review_selectors
+    weighed_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [

@@ -6,6 +6,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import audit
 from annotation.models.project import Project
+from annotation.services import odds
 from rewardmodel.models import Ensemble, TrainingRun
 from rewardmodel.services.scoring import ensemble_folder
 
@@ -39,6 +40,7 @@ def promote(*, run: TrainingRun, actor: User | None = None, reason: str = "") ->
             "reason": reason or "Promoted by hand.",
         },
     )
+    odds.forget(project=run.project)
     detail = {
         "run": run.number,
         "before": standing.run.number if standing else None,
@@ -60,6 +62,7 @@ def roll_back(*, project: Project, actor: User | None = None, reason: str = "") 
         raise NotPromotable(f"The files of run {before.run.number} are gone: it cannot score any more.")
     Ensemble.objects.filter(pk=active.pk).update(active=False)
     Ensemble.objects.filter(pk=before.pk).update(active=True)
+    odds.forget(project=project)
     detail = {"from": active.run.number, "to": before.run.number, "reason": reason}
     audit.record(actor=actor, project=project, action="ensemble rolled back", detail=detail)
     before.refresh_from_db()

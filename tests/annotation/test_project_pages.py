@@ -65,7 +65,7 @@ def stored(project: Project, **fields: Any) -> dict[str, Any]:
 def test_a_manager_makes_a_project_and_is_led_on(manager: Client, cast: Cast) -> None:
     body = entered(
         kind="rating", rating_points="7", lease_minutes="1.5", gold_percent="12.5", reopen_hours="24",
-        show_accuracy="on", show_progress=None, daily_goal="80",
+        show_accuracy="on", show_progress=None, daily_goal="80", spot_check_percent="3.5", expert_weight="5",
         **criteria(("helpful", "Does it help?"), ("true", "")),
     )  # fmt: skip
     answer = manager.post("/projects/new/", body)
@@ -76,7 +76,7 @@ def test_a_manager_makes_a_project_and_is_led_on(manager: Client, cast: Cast) ->
         "strength_scale": False, "reasons": ["unsafe", "wrong"], "overlap": 3, "lease_seconds": 90,
         "gold_rate": 0.125, "repeat_rate": 0.0, "blind_review": True, "qualification_required": False,
         "reopen_hours": 24, "show_progress": False, "show_accuracy": True, "show_category": False,
-        "daily_goal": 80, "break_minutes": 50,
+        "daily_goal": 80, "break_minutes": 50, "spot_check_rate": 0.035, "expert_weight": 5,
         "criteria": [
             {"name": "helpful", "description": "Does it help?"}, {"name": "true", "description": ""},
         ],
@@ -109,6 +109,8 @@ def test_what_is_wrong_is_said_where_it_is_and_nothing_is_made(manager: Client) 
         ({"slug": "harbour"}, "already"),
         ({"overlap": "0"}, "greater than or equal to 1"),
         ({"gold_percent": "101"}, "less than or equal to 100"),
+        ({"spot_check_percent": "-1"}, "greater than or equal to 0"),
+        ({"expert_weight": "0"}, "greater than or equal to 1"),
         ({"kind": "essay"}, "Select a valid choice"),
         (criteria(("a", ""), ("A", "")), "same name"),
         (criteria(("", "")), "This field is required"),
