@@ -52,13 +52,13 @@ QUEUES: dict[str, Promise] = {
 }
 
 
-PLACES: dict[str, tuple[str, frozenset[Role], str]] = {
-    Alert.Kind.AGREEMENT: ("annotation:monitor", WATCHERS, ""),
-    Alert.Kind.GOLD: ("annotation:monitor", WATCHERS, "#annotators"),
-    Alert.Kind.PAUSED: ("annotation:monitor", WATCHERS, "#annotators"),
-    Alert.Kind.APPEAL: ("annotation:monitor", WATCHERS, "#annotators"),
-    Alert.Kind.QUEUE: ("annotation:data", BUILDERS, ""),
-    Alert.Kind.WORKER: ("annotation:monitor", WATCHERS, ""),
+PLACES: dict[str, tuple[str, frozenset[Role]]] = {
+    Alert.Kind.AGREEMENT: ("annotation:monitor", WATCHERS),
+    Alert.Kind.GOLD: ("annotation:annotator", WATCHERS),
+    Alert.Kind.PAUSED: ("annotation:annotator", WATCHERS),
+    Alert.Kind.APPEAL: ("annotation:annotator", WATCHERS),
+    Alert.Kind.QUEUE: ("annotation:data", BUILDERS),
+    Alert.Kind.WORKER: ("annotation:monitor", WATCHERS),
 }
 
 
@@ -80,8 +80,11 @@ def words(alert: Alert, role: Role | None = Role.MANAGER) -> AlertWords:
     """What to tell somebody with this role in the project."""
     figures: Figures = alert.figures
     closed = alert.kind == Alert.Kind.QUEUE and figures.get("closed")
-    name, roles, anchor = PLACES[alert.kind]
-    path = reverse(name, kwargs={"slug": alert.project.slug}) + anchor if role in roles else ""
+    name, roles = PLACES[alert.kind]
+    where: dict[str, Any] = {"slug": alert.project.slug}
+    if name == "annotation:annotator":
+        where["user_id"] = alert.annotator_id
+    path = reverse(name, kwargs=where) if role in roles else ""
     return AlertWords(
         title=str(KINDS[alert.kind]),
         text=TEXTS[alert.kind](alert, figures),

@@ -61,7 +61,8 @@ def methods_of(project: Project, found: Comparison | None) -> Methods | None:
             used=key == project.aggregation,
             best=key == found.best,
         )
-        for key, score in found.scores.items()
+        for key in METHODS
+        if (score := found.scores.get(key)) is not None
     )
     votes = next(iter(found.scores.values())).votes
     return Methods(rows, votes, None if found.best == project.aggregation else METHODS[found.best][0])

@@ -77,6 +77,7 @@ def test_a_manager_makes_a_project_and_is_led_on(manager: Client, cast: Cast) ->
         "gold_rate": 0.125, "repeat_rate": 0.0, "blind_review": True, "qualification_required": False,
         "reopen_hours": 24, "show_progress": False, "show_accuracy": True, "show_category": False,
         "daily_goal": 80, "break_minutes": 50, "spot_check_rate": 0.035, "expert_weight": 5,
+        "auto_pause": True, "aggregation": "vote-shares",
         "criteria": [
             {"name": "helpful", "description": "Does it help?"}, {"name": "true", "description": ""},
         ],
