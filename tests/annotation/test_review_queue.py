@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from annotation import review_selectors
@@ -186,3 +187,18 @@ def test_the_queue_is_one_statement(cast: Cast, django_assert_num_queries: pytes
     labelled(cast.project, *["aab"] * 5)
     with django_assert_num_queries(1):
         assert len(waiting(cast.project)) == 5
+
+
+def test_the_first_are_found_by_an_index_of_the_same_entropy(cast: Cast) -> None:
+    labelled(cast.project, "aab", "aaa")
+    values = {"project": cast.project.pk, "criterion": "overall", "outcomes": 3, "floor": 1, "limit": 50}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT laurel_label_bits(0.5, 0.3, 0.2, 10)")
+        assert cursor.fetchone()[0] == pytest.approx(entropy(5, 3, 2), abs=1e-12)
+        cursor.execute("SET LOCAL enable_seqscan = off")  # two rows need no index
+        cursor.execute("SET LOCAL enable_sort = off")
+        cursor.execute("EXPLAIN " + review_selectors._QUEUE, {**values, "least": 2})
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "soft_label_open_most" in plan
+    assert "odds_first" in plan
+    assert "assignment_flagged" in plan
