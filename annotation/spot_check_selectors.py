@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from accounts.models import User
 from annotation.aggregation.wilson import wilson
@@ -69,9 +69,8 @@ def waiting_for(user: User, project: Project) -> QuerySet[Review]:
     as if for the first time; and what somebody else has begun is theirs.
     """
     waiting = _checks(project).filter(state=Review.State.OPEN).filter(Q(reviewer=None) | Q(reviewer=user))
-    twins = Item.objects.filter(project=project, response_set__in=waiting.values("item__response_set"))
-    known = twins.filter(_knows(user)).values("response_set")
-    return waiting.exclude(item__response_set__in=known).order_by("pk")
+    twins = Item.objects.filter(project=project, response_set=OuterRef("item__response_set"))
+    return waiting.filter(~Exists(twins.filter(_knows(user)))).order_by("pk")
 
 
 def knows(user: User, item: Item) -> bool:
@@ -81,10 +80,13 @@ def knows(user: User, item: Item) -> bool:
 
 
 def _knows(user: User) -> Q:
-    judged = Judgment.objects.filter(annotator=user).values("item")
-    told = Assignment.objects.filter(annotator=user, note__in=Assignment.KNOWS_THE_ANSWER).values("item")
-    practised = PracticeAnswer.objects.filter(annotator=user).values("item")
-    return Q(pk__in=judged) | Q(pk__in=told) | Q(pk__in=practised)
+    own = {"item": OuterRef("pk"), "annotator": user}
+    told = Assignment.objects.filter(**own, note__in=Assignment.KNOWS_THE_ANSWER)
+    return (
+        Q(Exists(Judgment.objects.filter(**own)))
+        | Q(Exists(told))
+        | Q(Exists(PracticeAnswer.objects.filter(**own)))
+    )
 
 
 def _checks(project: Project) -> QuerySet[Review]:
