@@ -271,5 +271,5 @@ def test_people_page_asks_the_database_the_same_few_times_whoever_is_there(
     for _ in range(3):
         member(factories.user(), cast.project, Role.ANNOTATOR)
         invite(cast)
-    with django_assert_num_queries(5):  # session, user, project, members, invitations
+    with django_assert_num_queries(6):  # session, user, project, members, invitations, open alerts
         assert client.get(PEOPLE).status_code == 200

@@ -212,7 +212,7 @@ def test_the_pages_ask_the_database_as_often_however_much_there_is(
         votes_for(cast.project, prompts=3)
         for _ in range(5):
             factories.snapshot(cast.project, created_by=cast.manager)
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(10):
             client.get(reverse("annotation:data", args=["harbour"]))
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             client.get(reverse("annotation:snapshot", args=["harbour", 1]))

@@ -289,6 +289,6 @@ def test_a_comparison_costs_the_same_however_many_answer(cast, session, django_a
     manager = browser(cast.manager)
     manager.get(f"/p/harbour/learn/{session.pk}/session/")
     for _ in range(2):
-        with django_assert_num_queries(14):
+        with django_assert_num_queries(15):
             manager.get(f"/p/harbour/learn/{session.pk}/session/")
         practising.take_session(session, factories.user())

@@ -100,14 +100,14 @@ def test_the_list_shows_accuracy_beside_the_baselines_at_a_fixed_price(cast, dja
         trained(cast.project)
     promoting.promote(run=TrainingRun.objects.get(number=2), actor=cast.engineer)
     client = browser(cast.engineer)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         page = client.get(url("runs", cast.project)).content.decode()
     assert "0.710 (0.620 to 0.800)" in page
     assert "0.650" in page
     assert "Run 2 scores now" in page
     for _ in range(3):
         trained(cast.project)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         client.get(url("runs", cast.project))
 
 
@@ -148,7 +148,7 @@ def test_a_report_has_its_numbers_charts_and_what_was_left_out(cast, django_asse
     run = trained(cast.project, verdict="Promoted: it is <b>better</b>.")
     (run_folder(run) / "log.txt").write_text("a warning <script>alert(1)</script>\n")
     client = browser(cast.engineer)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         page = client.get(url("run", cast.project, 1)).content.decode()
     for words in (
         "0.620 to 0.800, 120 pairs", "+6.0", "length alone", "one voter against the others",
