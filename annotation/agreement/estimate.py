@@ -52,7 +52,14 @@ class Estimate:
         if self.value is None:
             return {"value": None, "reason": self.reason}
         found = {name: getattr(self, name) for name in ("value", "low", "high", "units", "dropped_units")}
-        return found | ({"reason": self.reason} if self.reason else {})
+        return found | self._why()
+
+    def ends_as_json(self) -> dict[str, Any]:
+        """The interval alone, for a second one beside the same value."""
+        return {"low": self.low, "high": self.high} | self._why()
+
+    def _why(self) -> dict[str, str]:
+        return {"reason": self.reason} if self.reason else {}
 
 
 def prepare(counts: UnitCounts, coefficient: Coefficient) -> Statistic:

@@ -44,13 +44,9 @@ class AgreementReport:
         krippendorff = {level: one.as_json() for level, one in self.krippendorff.items()}
         for level, one in self.over_annotators.items():
             if krippendorff[level]["value"] is not None:
-                krippendorff[level]["over_annotators"] = _interval(one)
+                krippendorff[level]["over_annotators"] = one.ends_as_json()
         others = {name: getattr(self, name).as_json() for name in OTHERS}
         return {"units": self.units, "ratings": self.ratings, "krippendorff": krippendorff, **others}
-
-
-def _interval(one: Estimate) -> dict[str, Any]:
-    return {"low": one.low, "high": one.high} | ({"reason": one.reason} if one.reason else {})
 
 
 def agreement(

@@ -45,10 +45,7 @@ class RankAgreement:
     def as_json(self) -> dict[str, Any]:
         alpha = self.alpha.as_json()
         if self.alpha.value is not None:
-            people = self.over_annotators
-            alpha["over_annotators"] = {"low": people.low, "high": people.high} | (
-                {"reason": people.reason} if people.reason else {}
-            )
+            alpha["over_annotators"] = self.over_annotators.ends_as_json()
         return {
             "kendall_w": self.kendall_w.as_json(),
             "spearman": self.spearman.as_json(),

@@ -22,7 +22,7 @@ Said = dict[tuple[str, str, int, Any], dict[int, float]]
 
 
 def rated_world(
-    kind: str, seed: int = 0, *, items: int = 16, people: int = 8, days: int = 30, fewest: int = 2
+    kind: str, seed: int = 0, *, items: int = 14, people: int = 7, days: int = 30, fewest: int = 2
 ) -> Project:
     """Votes of `people` in three groups on items in three categories; the last person is paused.
     Rankings and ratings are of `fewest` to four responses.
@@ -132,6 +132,7 @@ def judged(item: Item, user: Any, at: datetime, told: dict[str, dict[str, Any]],
         judged_at=at,
         **{"source": Judgment.Source.BROWSER, **fields},
     )
-    for criterion, answer in told.items():
-        Answer.objects.create(judgment=judgment, criterion=criterion, **answer)
+    Answer.objects.bulk_create(
+        Answer(judgment=judgment, criterion=criterion, **answer) for criterion, answer in told.items()
+    )
     return judgment
