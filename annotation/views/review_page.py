@@ -45,8 +45,10 @@ def shown(
     context["sheet"] = _sheet(review, entered or _prefilled(review, user, step))
     if step == "blind":
         return render(request, "annotation/review_blind.html", context, status=422 if problem else 200)
-    item = review.item
-    context["blind"] = vote_selectors.why_blind(user, role, item)
+    still_to_check = review.kind == Review.Kind.SPOT_CHECK and review.state == Review.State.OPEN
+    context["blind"] = (still_to_check and context["may_review"]) or vote_selectors.why_blind(
+        user, role, review.item
+    )
     if not context["blind"]:
         context |= _votes(review, role)
     context["reason"] = answer_form.clean(request.POST, "reason") or review.reason

@@ -210,6 +210,17 @@ def test_a_spot_check_goes_from_the_queue_to_the_error_rate(cast: Cast, item: It
     assert "The label says something else than reviewer." in words(client, address(check))
 
 
+def test_an_open_spot_check_shows_no_votes_to_who_could_do_it(cast: Cast, item: Item) -> None:
+    cast.project.spot_check_rate, cast.project.blind_review = 1, False
+    cast.project.save()
+    words(browser(cast.reviewer))
+    check = Review.objects.get(kind="spot_check")
+    page = words(browser(cast.reviewer), address(check))
+    assert "Nobody has begun this one. Begin" in page
+    assert tells(page) == []
+    assert "voter-0" in words(browser(cast.engineer), address(check))
+
+
 def test_whoever_knows_the_items_is_told_so(cast: Cast, item: Item) -> None:
     cast.project.spot_check_rate = 1
     cast.project.save()
