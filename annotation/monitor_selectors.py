@@ -12,7 +12,7 @@ from annotation.models.worker import WorkerHeartbeat
 _BY_DAY = """
     SELECT (j.judged_at AT TIME ZONE %(zone)s)::date AS day, count(*)
     FROM annotation_judgment j JOIN annotation_item i ON i.id = j.item_id
-    WHERE i.project_id = %(project)s AND j.live
+    WHERE i.project_id = %(project)s AND j.live AND j.source <> 'expert'
     GROUP BY day ORDER BY day
 """
 
@@ -22,7 +22,7 @@ TIME_EDGES = tuple(round(60 * 2 ** (half / 2), 1) for half in range(-10, 11))
 _TIMES = """
     SELECT width_bucket(j.seconds, %(edges)s::float8[]) AS bin, count(*)
     FROM annotation_judgment j JOIN annotation_item i ON i.id = j.item_id
-    WHERE i.project_id = %(project)s AND j.live AND j.seconds IS NOT NULL
+    WHERE i.project_id = %(project)s AND j.live AND j.source <> 'expert' AND j.seconds IS NOT NULL
     GROUP BY bin
 """
 
@@ -34,7 +34,7 @@ class DayVolume:
 
 
 def volume_by_day(project: Project) -> list[DayVolume]:
-    """Live judgments per day, days without one left out."""
+    """Live judgments per day, days without one left out; reviewers' decisions are not among them."""
     with connection.cursor() as cursor:
         cursor.execute(_BY_DAY, {"project": project.pk, "zone": timezone.get_current_timezone_name()})
         return [DayVolume(*row) for row in cursor.fetchall()]

@@ -4,7 +4,7 @@ One reckoning for all of a project, in the background: a few aggregating queries
 then follows the policy of `annotation.aggregation.policy`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,10 +12,10 @@ import numpy as np
 
 from accounts.models import User
 from annotation import annotator_selectors, gold_selectors, habit_selectors, standing_selectors
-from annotation.aggregation import competence, flags, patterns, policy, signs
+from annotation.aggregation import bonus, competence, flags, patterns, policy, signs
 from annotation.aggregation.flags import Assessment, Flag, Record
 from annotation.aggregation.patterns import Run
-from annotation.aggregation.reliability import Reliability, reliability
+from annotation.aggregation.reliability import LEAST, Reliability, reliability
 from annotation.annotator_selectors import AnnotatorRow
 from annotation.models.project import Project
 from annotation.models.trust import Alert, Standing
@@ -133,6 +133,27 @@ def apply(*, project: Project, found: Sequence[Quality]) -> list[int]:
         elif held is not None and held.gold_rate is not None:
             standing.usual_gold(project=project, annotator=people[one.row.id])
     return paused
+
+
+def bonuses(
+    found: Sequence[Quality], apart: Collection[int]
+) -> list[tuple[Quality, tuple[bonus.Missing, ...]]]:
+    """Everybody who is not set apart with what keeps them from a bonus, those who have earned one first."""
+    active = [one for one in found if one.row.id not in apart]
+    enough = [one.measured.theta for one in active if one.measured and one.measured.votes >= LEAST]
+    typical = float(np.median(enough)) if enough else float("nan")
+    gold_given = any(one.row.gold for one in active)
+    told = []
+    for one in active:
+        known = one.measured
+        record = bonus.Record(
+            votes=known.votes if known else 0,
+            theta=known.theta if known else None,
+            gold=one.assessment.standing,
+            flagged=bool(one.flags),
+        )
+        told.append((one, bonus.missing(record, typical=typical, gold_given=gold_given)))
+    return sorted(told, key=lambda pair: (len(pair[1]), -(pair[0].measured.theta if pair[0].measured else 0)))
 
 
 def _gold_alert(project: Project, person: User | None, one: Quality) -> None:

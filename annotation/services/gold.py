@@ -21,6 +21,7 @@ from annotation.gold_selectors import expert
 from annotation.models.content import Response
 from annotation.models.project import Project
 from annotation.models.quality import GoldAnswer
+from annotation.models.trust import QualityReport
 from annotation.models.work import Assignment, Item, ItemResponse
 from annotation.services import import_merge, reviewing, slots
 from annotation.services.import_staging import response_set
@@ -97,6 +98,7 @@ def retire(*, item: Item, actor: User | None = None) -> None:
     item.retired_at = timezone.now()
     item.save(update_fields=["retired_at"])
     slots.recount_slots([item.pk])
+    _report_changes(item.project)
     audit.record(actor=actor, project=item.project, action="gold retired", detail={"item": item.pk})
 
 
@@ -108,6 +110,7 @@ def restore(*, item: Item, actor: User | None = None) -> None:
     item.retired_at = None
     item.save(update_fields=["retired_at"])
     slots.recount_slots([item.pk])
+    _report_changes(item.project)
     audit.record(actor=actor, project=item.project, action="gold restored", detail={"item": item.pk})
 
 
@@ -168,6 +171,7 @@ def _correct(item: Item, given: Sequence[Answer], reason: str, source: str, acto
         return
     item.gold_answers.all().delete()
     _store(item, given, reason, source, actor)
+    _report_changes(item.project)
     audit.record(
         actor=actor,
         project=item.project,
@@ -190,6 +194,11 @@ def _store(item: Item, given: Sequence[Answer], reason: str, source: str, actor:
         )
         for answer in given
     )
+
+
+def _report_changes(project: Project) -> None:
+    """Another answer is right: people are measured anew."""
+    QualityReport.objects.filter(project=project).update(stale=True)
 
 
 def _told(item: Item) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Membership, Role, User
 from accounts.services import audit
 from annotation.models.project import Guideline, Project, default_criteria
+from annotation.models.trust import QualityReport
 from annotation.models.work import Assignment
 from annotation.project_selectors import SETTINGS, answered, fingerprint, settings_of
 from annotation.services import aggregating, assigning, discussing, project_rules, slots
@@ -106,6 +107,7 @@ def edit(
             slots.recount_project(project)
         if {"aggregation", "expert_weight"} & changed.keys():
             aggregating.touch_all(project=project)
+        QualityReport.objects.filter(project=project).update(stale=True)
         detail: dict[str, Any] = {"changes": changed}
         if taken_back:
             detail["taken_back"] = len(taken_back)

@@ -12,7 +12,7 @@ from annotation import (
     standing_selectors,
 )
 from annotation.models.project import Project
-from annotation.services import reporting
+from annotation.services import assessing, reporting
 from annotation.views import agreement_tables
 
 Rows = Iterable[Iterable[Any]]
@@ -36,6 +36,25 @@ def annotators(project: Project, *_: object) -> Rows:
             row.chose_left, round(row.expected_left, 3), row.ties,
             "" if one.entropy is None else round(one.entropy, 4), run.length if run else 0, one.triads,
             one.circular, row.last_at.isoformat(), " ".join(flag.kind for flag in one.flags),
+        )  # fmt: skip
+
+
+def bonus(project: Project, *_: object) -> Rows:
+    """For those who pay people: who has earned a bonus for agreement, and what the others lack."""
+    yield (
+        "annotator", "username", "earned", "missing", "judgments", "gold", "gold_right", "reliability",
+        "reliability_low", "reliability_high", "reliability_votes",
+    )  # fmt: skip
+    decided = standing_selectors.standings(project)
+    apart = {pk for pk, one in decided.items() if standing_selectors.terms_of(one).barred}
+    found = assessing.bonuses(reporting.report_of(project).people, apart)
+    names = dict(User.objects.filter(pk__in=[one.row.id for one, _ in found]).values_list("pk", "username"))
+    for one, lacks in found:
+        row, known = one.row, one.measured
+        theta = (known.theta, known.low, known.high, known.votes) if known else ("", "", "", 0)
+        earned = "no" if lacks else "yes"
+        yield (
+            row.name, names[row.id], earned, "; ".join(lacks), row.judgments, row.gold, row.gold_right, *theta
         )  # fmt: skip
 
 
@@ -98,6 +117,7 @@ def items(project: Project, reader: User, role: Role | None) -> Rows:
 
 TABLES: dict[str, Callable[[Project, User, Role | None], Rows]] = {
     "annotators": annotators,
+    "bonus": bonus,
     "volume": volume,
     "times": times,
     "choices": choices,
