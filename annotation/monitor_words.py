@@ -10,6 +10,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
+from annotation import annotator_selectors
 from annotation.aggregation import flags
 from annotation.agreement.drift import Drift
 from annotation.agreement.estimate import Estimate
@@ -123,7 +124,7 @@ def findings(project: Project, totals: Totals, people: Sequence["Person"], drift
         share = percent(flagged / totals.judgments)
         found.append(_("Flagged people gave %(share)s of the judgments.") % {"share": share})
     found += _set_apart([one for one in people if one.apart])
-    found += _side_of_all(totals, project)
+    found += _side_of_all(annotator_selectors.totals(one.row for one in active), project)
     if not totals.gold:
         found.append(_("No gold item has been judged, so nobody is checked against an expert."))
     if totals.simulated == totals.judgments:

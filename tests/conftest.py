@@ -3,6 +3,7 @@
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.utils import translation
 
 from config import embedded, queue
 
@@ -16,6 +17,12 @@ def django_db_modify_db_settings() -> None:
 def django_db_setup(django_db_setup: None, django_db_blocker: object) -> None:
     """The message queue belongs to the database as the tables do."""
     queue.install(embedded.conninfo(settings.DATABASES["default"]))
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> None:
+    """A request in another language leaves it switched on in its thread."""
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)

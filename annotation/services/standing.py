@@ -107,6 +107,7 @@ def appeal(*, project: Project, annotator: User, text: str) -> Message:
     found.appealed_at = timezone.now()
     found.save(update_fields=["appealed_at"])
     _stale(project)
+    alerting.end(project, Alert.Kind.PAUSED, annotator)  # the appeal says it, too
     alerting.raise_alert(project, Alert.Kind.APPEAL, annotator, {"text": text})
     audit.record(
         actor=annotator, project=project, action="annotator appeals", detail={"user": annotator.username}

@@ -169,10 +169,10 @@ def test_showing_and_answering_cost_a_fixed_number_of_queries(
 
 def test_home_costs_the_same_for_one_project_and_for_ten(project, annotator, django_assert_num_queries):
     client = cast.browser(annotator)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(8):
         client.get("/")
     for _ in range(9):
         cast.member(annotator, factories.project(), Role.ANNOTATOR)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(8):
         page = client.get("/")
     assert len(page.context["rows"]) == 10

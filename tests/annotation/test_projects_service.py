@@ -47,6 +47,10 @@ FREE: dict[str, list[Any]] = {
     "show_category": [True, False],
     "daily_goal": [None, 50],
     "break_minutes": [0, 50],
+    "expert_weight": [1, 5],
+    "spot_check_rate": [0.0, 0.1],
+    "auto_pause": [True, False],
+    "aggregation": ["vote-shares", "competence", "dawid-skene"],
 }
 
 
