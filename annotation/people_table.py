@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from annotation import charts
 from annotation.aggregation.flags import Assessment
@@ -89,7 +89,7 @@ def people_of(qualities: Sequence[Quality], standings: Mapping[int, Standing]) -
 
 SHOWN: Final[dict[str, tuple[Promise, Callable[[Person], bool]]]] = {
     "all": (gettext_lazy("Everybody"), lambda one: True),
-    "flagged": (gettext_lazy("Flagged"), lambda one: bool(one.assessment.flags)),
+    "flagged": (pgettext_lazy("people", "Flagged"), lambda one: bool(one.assessment.flags)),
     "apart": (gettext_lazy("Paused or excluded"), lambda one: one.apart),
     "appeals": (gettext_lazy("Appeals"), lambda one: one.appeals),
 }
