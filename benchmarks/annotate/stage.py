@@ -97,9 +97,9 @@ def load_average() -> float:
     return round(os.getloadavg()[0], 2)
 
 
-def write(name: str, rows: Sequence[dict[str, Any]]) -> None:
-    """The rows as a CSV file beside this one."""
-    with (HERE / name).open("w", newline="") as stream:
+def write(name: str, rows: Sequence[dict[str, Any]], *, folder: Path = HERE) -> None:
+    """The rows as a CSV file, beside this one if nothing else is said."""
+    with (folder / name).open("w", newline="") as stream:
         table = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
