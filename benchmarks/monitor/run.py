@@ -34,6 +34,9 @@ def main() -> None:
     options = parser.parse_args()
     os.environ["LAUREL_PROCESS"] = "web"
     stage.open_laurel(options.data)
+    from config import preparation
+
+    preparation.prepare(sample=False)  # the names of static files, as the server has them
     project, manager = large_project(options.items)
     if options.only != "pages":
         worked = [job(options.data, project, *each) for each in every_job()]
