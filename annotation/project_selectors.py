@@ -14,6 +14,7 @@ from annotation.models.project import Guideline, Project
 from annotation.models.quality import GoldAnswer
 from annotation.models.work import Assignment, Judgment
 
+MANY: Final = 10_000  # judgments: beyond, nobody waits for the exact number
 SETTINGS: Final = (
     "name", "kind", "criteria", "reasons", "ties", "both_bad", "strength_scale", "rating_points", "overlap",
     "lease_seconds", "gold_rate", "repeat_rate", "blind_review", "qualification_required", "reopen_hours",
@@ -59,7 +60,7 @@ def what_is_asked(question: Question) -> tuple[object, ...]:
 class Answered:
     """How much has been answered under a project's question; any of it fixes the question."""
 
-    judgments: int
+    judgments: int  # counted up to `MANY`, and one more where there are more
     gold: int
     practice: int
 
@@ -70,7 +71,7 @@ class Answered:
 def answered(project: Project) -> Answered:
     """Every judgment counts, also one that was taken back or superseded: it stays on record."""
     return Answered(
-        judgments=Judgment.objects.filter(item__project=project).count(),
+        judgments=Judgment.objects.filter(item__project=project)[: MANY + 1].count(),
         gold=GoldAnswer.objects.filter(item__project=project).values("item").distinct().count(),
         practice=PracticeAnswer.objects.filter(
             attempt__exercise__project=project, answers__isnull=False

@@ -6,15 +6,15 @@ from django.db import connection
 
 from annotation.aggregation.wilson import wilson
 from annotation.answering.credit import RIGHT
-from annotation.gold_selectors import ROUNDING
+from annotation.gold_selectors import ROUNDING, credit_sql
 from annotation.models.project import Project
 
 # The last answer to each repeat against what stands on the item. What was taken back does not stand.
-_CONSISTENCY = """
+_CONSISTENCY = f"""
     SELECT annotator_id, count(*), count(*) FILTER (WHERE credit >= %(right)s)
     FROM (
         SELECT r.annotator_id, r.id,
-               avg(laurel_credit(b.choice, b.ranks, b.ratings, a.choice, a.ranks, a.ratings)) AS credit
+               avg({credit_sql("b", "a")}) AS credit
         FROM annotation_assignment s
         JOIN annotation_judgment r ON r.assignment_id = s.id AND r.repeat
              AND NOT EXISTS (SELECT 1 FROM annotation_judgment later WHERE later.supersedes_id = r.id)
@@ -25,7 +25,7 @@ _CONSISTENCY = """
         GROUP BY r.annotator_id, r.id
     ) repeats
     GROUP BY annotator_id
-"""
+"""  # noqa: S608  texts of our own
 
 
 @dataclass(frozen=True)

@@ -69,18 +69,22 @@ _SETTLED = """
 """
 
 # `laurel_label_bits` is H(p) with three outcomes (migration 0008_model_odds), which the index has in order.
+# What is settled is asked of labels and odds, not of their items: there the planner counts it anew for each
+# item, and rather sorts a million labels than follow the index.
 _QUEUE = f"""
     WITH settled AS MATERIALIZED ({_SETTLED}),
     open_most AS MATERIALIZED (
         SELECT l.item_id FROM annotation_softlabel l
-        JOIN annotation_item i ON i.id = l.item_id AND {{waits}}
+        JOIN annotation_item i ON i.id = l.item_id AND {{finished}}
         WHERE l.project_id = %(project)s AND l.criterion = %(criterion)s AND l.votes >= %(least)s
+          AND l.item_id NOT IN (SELECT item_id FROM settled)
         ORDER BY laurel_label_bits(l.p_a, l.p_tie, l.p_b, l.effective_votes) DESC
         LIMIT {{candidates}}
     ), most_at_odds AS MATERIALIZED (
         SELECT o.item_id FROM annotation_modelodds o
-        JOIN annotation_item i ON i.id = o.item_id AND {{waits}}
+        JOIN annotation_item i ON i.id = o.item_id AND {{finished}}
         WHERE o.project_id = %(project)s AND o.odds > 0
+          AND o.item_id NOT IN (SELECT item_id FROM settled)
         ORDER BY o.odds DESC
         LIMIT {{candidates}}
     ), flags AS MATERIALIZED (
@@ -120,8 +124,7 @@ _QUEUE = f"""
     ORDER BY value DESC, item_id
     LIMIT %(limit)s
 """.format(  # noqa: S608  texts of our own
-    waits="i.slots_left = 0 AND NOT i.is_gold AND i.retired_at IS NULL "
-    "AND i.id NOT IN (SELECT item_id FROM settled)",
+    finished="i.slots_left = 0 AND NOT i.is_gold AND i.retired_at IS NULL",
     candidates=CANDIDATES,
 )
 

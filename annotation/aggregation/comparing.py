@@ -27,6 +27,7 @@ from annotation.aggregation.votes import BoolArray, Votes
 FOLDS = 5
 SMALLEST = 1e-12  # of a chance: what was thought impossible and happened costs 28 nats
 BLOCK = 4_000_000  # cells of one block of resampled pairs
+MOST_GROUPS = 20_000  # of pairs that are drawn
 
 Foresee = Callable[[Votes, Votes], FloatArray]
 """(votes to learn from, votes to foresee) to chances (V, outcomes) of each of the latter."""
@@ -143,14 +144,21 @@ def shrinkage(counts: FloatArray, even: FloatArray, *, steps: int = 200) -> floa
 def _resampled_pairs(
     votes: Votes, values: Mapping[str, FloatArray], rng: np.random.Generator, draws: int
 ) -> dict[str, FloatArray]:
-    """(draws,) means over the votes of pairs drawn with replacement, as Poisson(1) weights of the pairs."""
+    """(draws,) means over the votes of pairs drawn with replacement, as Poisson(1) weights of the pairs.
+
+    Beyond `MOST_GROUPS` pairs it is groups of them that are drawn, dealt by chance and all of one size but
+    for one pair: sums of independent pairs vary as these do, and a draw costs no more.
+    """
     judged, pair = np.unique(votes.pair, return_inverse=True)
-    sums = {name: np.bincount(pair, weights=one, minlength=len(judged)) for name, one in values.items()}
-    sizes = np.bincount(pair, minlength=len(judged)).astype(np.float64)
+    groups = min(len(judged), MOST_GROUPS)
+    if groups < len(judged):
+        pair = rng.permutation(np.arange(len(judged)) % groups)[pair]
+    sums = {name: np.bincount(pair, weights=one, minlength=groups) for name, one in values.items()}
+    sizes = np.bincount(pair, minlength=groups).astype(np.float64)
     found: dict[str, list[FloatArray]] = {name: [] for name in values}
-    step = max(1, BLOCK // max(len(judged), 1))
+    step = max(1, BLOCK // max(groups, 1))
     for start in range(0, draws, step):
-        weights = rng.poisson(1.0, size=(min(step, draws - start), len(judged))).astype(np.float64)
+        weights = rng.poisson(1.0, size=(min(step, draws - start), groups)).astype(np.float64)
         total = np.maximum(weights @ sizes, 1)
         for name, one in sums.items():
             found[name].append(weights @ one / total)

@@ -7,7 +7,7 @@ from typing import Any
 from accounts.selectors import groups_of
 from annotation.item_selectors import items_by_category
 from annotation.models.project import Project
-from annotation.rating_arrays import readings_of
+from annotation.rating_arrays import Readings, readings_of
 from annotation.services.agreeing import CriterionAgreement, agreement_on
 from annotation.services.agreement_pairs import PairsOfAnnotators, pairs_of_annotators
 from annotation.services.agreement_slices import (
@@ -38,15 +38,18 @@ class AgreementInParts:
         }
 
 
-def agreement_in_parts(*, project: Project, draws: int = 1000) -> Iterator[AgreementInParts]:
-    """One criterion after the other, in the project's order; the ratings of one at a time are in memory.
+def agreement_in_parts(
+    *, project: Project, draws: int = 1000, main: Readings | None = None
+) -> Iterator[AgreementInParts]:
+    """One criterion after the other, in the project's order; the ratings of one at a time are read.
 
+    main: those under the main criterion, which comes first, if they were read already.
     Slices are of ratings on their own scale where there are ratings, else of votes on pairs.
     """
     categories = items_by_category(project)
     groups = groups_of(project)
     for criterion in project.criterion_names:
-        readings = readings_of(project, criterion)
+        readings = main if main and main.criterion == criterion else readings_of(project, criterion)
         yield AgreementInParts(
             overall=agreement_on(readings, draws=draws),
             over_time=over_time(readings.main, draws=draws),

@@ -21,6 +21,7 @@ from annotation.models.project import Project
 from annotation.models.trust import Alert, Standing
 from annotation.plain import to_plain
 from annotation.services import alerting, fitting, standing
+from annotation.services.fitting import PairVotes
 
 FEWEST_OF_A_TRIAD: Final = 3  # comparisons of one person on one prompt
 
@@ -56,11 +57,11 @@ class Quality:
         return self.assessment.flags
 
 
-def qualities(project: Project) -> list[Quality]:
-    """Everybody who has judged in the project, most active first."""
+def qualities(project: Project, votes: PairVotes | None = None) -> list[Quality]:
+    """Everybody who has judged in the project, most active first. votes: `peer_votes`, if read already."""
     rows = annotator_selectors.annotators(project)
     ids = [row.id for row in rows]
-    measured, guessing = _measured(project, ids)
+    measured, guessing = _measured(votes or peer_votes(project), ids)
     given = habit_selectors.answers_in_order(project)
     runs = [patterns.longest_run(given[pk]) if pk in given else None for pk in ids]
     triads = _triads(project, ids)
@@ -82,6 +83,11 @@ def qualities(project: Project) -> list[Quality]:
             )
         )
     return found
+
+
+def peer_votes(project: Project) -> PairVotes:
+    """What people are measured by: the votes under the main criterion, no expert's among them."""
+    return fitting.read_votes(project, project.main_criterion, experts=False)
 
 
 def records(project: Project, rows: Sequence[AnnotatorRow]) -> list[Record]:
@@ -167,9 +173,8 @@ def _gold_alert(project: Project, person: User | None, one: Quality) -> None:
         alerting.end(project, Alert.Kind.GOLD, person)
 
 
-def _measured(project: Project, ids: Sequence[int]) -> tuple[dict[int, Measured], dict[int, Flag]]:
+def _measured(given: PairVotes, ids: Sequence[int]) -> tuple[dict[int, Measured], dict[int, Flag]]:
     """Reliability of everybody, and who is flagged by it, by place in `ids`."""
-    given = fitting.read_votes(project, project.main_criterion, experts=False)
     if not len(given.votes):
         return {}, {}
     learned = competence.competence(given.votes).learned
@@ -196,9 +201,9 @@ def _triads(project: Project, ids: Sequence[int]) -> list[tuple[int, int]]:
     if project.kind != Project.Kind.PAIRWISE:
         return [(0, 0)] * len(ids)
     rows = habit_selectors.compared(project)
-    both = np.stack([rows["annotator_id"], rows["prompt_id"]], axis=1)
-    _, group, size = np.unique(both, axis=0, return_inverse=True, return_counts=True)
-    enough = size[group.ravel()] >= FEWEST_OF_A_TRIAD
+    both = rows["annotator_id"] * (rows["prompt_id"].max(initial=0) + 1) + rows["prompt_id"]
+    _, group, size = np.unique(both, return_inverse=True, return_counts=True)
+    enough = size[group] >= FEWEST_OF_A_TRIAD
     people, annotator = np.unique(rows["annotator_id"][enough], return_inverse=True)
     found = patterns.triads(
         annotator,

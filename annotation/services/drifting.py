@@ -6,21 +6,19 @@ import numpy as np
 
 from annotation.agreement.drift import FEWEST_UNITS, Drift, drift
 from annotation.agreement.units import IntArray, UnitCounts
-from annotation.models.project import Project
-from annotation.rating_arrays import RatingArrays, readings_of
+from annotation.rating_arrays import RatingArrays
 from annotation.services.agreeing import new_rng
 
 LATEST: Final = 0.2
 ONE_DAY: Final = "nothing was judged on two days that could be compared"
 
 
-def drift_of(project: Project) -> Drift:
-    """Under the main criterion. Items count on the day of their last rating.
+def drift_of(ratings: RatingArrays) -> Drift:
+    """Items count on the day of their last rating.
 
     Of items with several units, pairs or rated responses, the first stands for all: they rest on the same
     judgments, and the interval of the difference takes units for independent.
     """
-    ratings = readings_of(project, project.main_criterion).main
     rows = np.unique(ratings.item, return_index=True)[1]
     rows = rows[ratings.table[rows].sum(axis=1) >= 2]
     last = np.zeros(len(ratings.item), dtype=np.int64)

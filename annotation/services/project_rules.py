@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 from annotation.answering.answer import FEWEST, MOST, Question
 from annotation.models.project import Project
-from annotation.project_selectors import Answered, what_is_asked
+from annotation.project_selectors import MANY, Answered, what_is_asked
 
 MOST_CRITERIA = 8
 MOST_REASONS = 20
@@ -131,8 +131,12 @@ def _instead() -> str:
 
 def counted(given: Answered) -> str:
     """How much has been answered, in words."""
+    if given.judgments > MANY:
+        judgments = _("more than %(n)s judgments") % {"n": MANY}
+    else:
+        judgments = ngettext("%(n)s judgment", "%(n)s judgments", given.judgments)
     parts = [
-        (given.judgments, ngettext("%(n)s judgment", "%(n)s judgments", given.judgments)),
+        (given.judgments, judgments),
         (given.gold, ngettext("%(n)s gold answer", "%(n)s gold answers", given.gold)),
         (given.practice, ngettext("%(n)s practice answer", "%(n)s practice answers", given.practice)),
     ]

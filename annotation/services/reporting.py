@@ -8,7 +8,8 @@ otherwise. Each turn of the worker also follows the policy on annotators; a page
 import logging
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -30,9 +31,11 @@ from annotation.models.trust import Alert, ChangedItem, QualityReport
 from annotation.models.work import Judgment
 from annotation.monitor_selectors import DayVolume
 from annotation.plain import from_plain, to_plain
-from annotation.services import aggregating, alerting, assessing, drifting, fitting
+from annotation.rating_arrays import readings_of
+from annotation.services import aggregating, alerting, assessing, drifting
 from annotation.services.agreement_parts import AgreementInParts, agreement_in_parts
 from annotation.services.assessing import Quality
+from annotation.services.fitting import PairVotes
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ FEW: Final = 2_000  # judgments: a first report on more is left to a worker
 REST: Final = 5  # a worker rests so many times as long as the last report took, and `LEAST_REST`
 LEAST_REST: Final = timedelta(seconds=5)
 OLDEST: Final = timedelta(hours=1)  # after that it is made anew though nothing seems to have changed
+KEPT: Final = 8  # reports that a process remembers
 COMPARED_ANEW: Final = 0.1  # growth of the votes
 WAIT: Final = 0.2  # seconds between two looks at what somebody else is making
 SEED: Final = 20_260_102
@@ -64,8 +68,11 @@ class Report:
 
 
 def latest(project: Project) -> QualityReport | None:
-    """The report to show: fresh where that is quick, else the last one while a worker makes the next."""
-    stored = QualityReport.objects.filter(project=project).first()
+    """The report to show: fresh where that is quick, else the last one while a worker makes the next.
+
+    Its body, which may be a megabyte, is left to `read`: most polls end before anybody asks for it.
+    """
+    stored = stored_report(project)
     if stored is not None and not _outdated(project, stored):
         return stored
     if stored.seconds <= AT_ONCE if stored is not None else _few(project):
@@ -74,8 +81,19 @@ def latest(project: Project) -> QualityReport | None:
     return stored
 
 
+def stored_report(project: Project) -> QualityReport | None:
+    """As it was made last, without its body."""
+    return QualityReport.objects.filter(project=project).defer("body").first()
+
+
 def read(stored: QualityReport) -> Report:
-    return from_plain(Report, stored.body)
+    """What the report says; restored once in each process, not for every page."""
+    return _restored(stored.pk, stored.version, stored.computed_at)
+
+
+@lru_cache(maxsize=KEPT)
+def _restored(pk: int, _version: int, _computed_at: datetime) -> Report:
+    return from_plain(Report, QualityReport.objects.values_list("body", flat=True).get(pk=pk))
 
 
 def report_of(project: Project) -> Report:
@@ -89,7 +107,7 @@ def report_of(project: Project) -> Report:
 
 def turn(*, project: Project) -> bool:
     """What a worker does every few seconds: where something has changed, follow the policy, report anew."""
-    stored = QualityReport.objects.filter(project=project).first()
+    stored = stored_report(project)
     now = timezone.now()
     if stored is not None:
         rest = max(LEAST_REST, timedelta(seconds=REST * stored.seconds))
@@ -137,27 +155,30 @@ def wake(project: Project) -> bool:
 
 def _make(project: Project, *, follow_policy: bool) -> QualityReport:
     began = time.monotonic()
-    before = QualityReport.objects.filter(project=project).first()
+    before = stored_report(project)
     aggregating.refresh(project=project)
     QualityReport.objects.filter(project=project).update(stale=False)  # what changes from here on is news
-    people = assessing.qualities(project)
+    given = assessing.peer_votes(project)
+    people = assessing.qualities(project, given)
     if follow_policy and assessing.apply(project=project, found=people):
         aggregating.refresh(project=project)
         QualityReport.objects.filter(project=project).update(stale=False)
-        people = assessing.qualities(project)
+        given = assessing.peer_votes(project)
+        people = assessing.qualities(project, given)
+    main = readings_of(project, project.main_criterion)
     rows = [one.row for one in people]
     pairwise, kind = project.kind == Project.Kind.PAIRWISE, project.kind
     report = Report(
         totals=annotator_selectors.totals(rows),
         people=tuple(people),
-        agreement=tuple(agreement_in_parts(project=project)),
-        drift=drifting.drift_of(project),
+        agreement=tuple(agreement_in_parts(project=project, main=main)),
+        drift=drifting.drift_of(main.main),
         days=tuple(monitor_selectors.volume_by_day(project)),
         times=tuple(monitor_selectors.times(project)),
         tops=() if pairwise else tuple(annotator_selectors.on_top(project)),
         points=tuple(annotator_selectors.points(project)) if kind == Project.Kind.RATING else (),
         disputed=tuple(item_selectors.disputed(project)),
-        methods=_methods(project, before),
+        methods=_methods(given, before),
     )
     values = {
         "body": to_plain(report),
@@ -170,9 +191,8 @@ def _make(project: Project, *, follow_policy: bool) -> QualityReport:
     return stored
 
 
-def _methods(project: Project, before: QualityReport | None) -> Comparison | None:
+def _methods(given: PairVotes, before: QualityReport | None) -> Comparison | None:
     """Which way of making labels fits; compared anew once the votes have grown by a tenth."""
-    given = fitting.read_votes(project, project.main_criterion, experts=False)
     n = int((given.votes.weight > 0).sum())
     known = read(before).methods if before is not None else None
     if known is not None:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import Membership, User
 from annotation import people_table, selectors, standing_selectors, standing_words
 from annotation.models.project import Project
-from annotation.models.trust import QualityReport, Standing
+from annotation.models.trust import Standing
 from annotation.models.work import Assignment, Judgment
 from annotation.people_table import Person
 from annotation.plain import to_plain
@@ -95,7 +95,7 @@ def _decide(project: Project, person: User, actor: User, step: str, reason: str)
 
 def _quality(project: Project, person: User, decided: Standing | None) -> Person | None:
     """Their line of the stored report, if there is one."""
-    stored = QualityReport.objects.filter(project=project).first()
+    stored = reporting.stored_report(project)
     if stored is None:
         return None
     people = people_table.people_of(reporting.read(stored).people, {})

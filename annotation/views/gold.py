@@ -42,14 +42,16 @@ def listing(request: HttpRequest, slug: str) -> HttpResponse:
     role = selectors.role_in(user, project)
     asked = request.GET.get("show", "")
     state: gold_selectors.State = next((one for one in gold_selectors.STATES if one == asked), "used")
-    page = Paginator(gold_selectors.gold_ids(project, state), ROWS_SHOWN).get_page(request.GET.get("page"))
+    checks = gold_selectors.checks_by_item(project)
+    ids = gold_selectors.gold_ids(project, state, checks)
+    page = Paginator(ids, ROWS_SHOWN).get_page(request.GET.get("page"))
     counts = gold_selectors.counts_by_state(project)
     context = {
         "project": project,
         "tab": "monitor",
         "role": role,
         "page": page,
-        "rows": gold_selectors.gold_rows(project, list(page.object_list), user, role),
+        "rows": gold_selectors.gold_rows(project, list(page.object_list), user, role, checks),
         "state": state,
         "states": [
             (key, words, counts[key], f"?{urlencode({'show': key})}") for key, words in STATE_WORDS.items()

@@ -58,7 +58,8 @@ _ITEMS = """
         CASE WHEN number %% %(gold)s = 0 THEN 32767 WHEN number %% 2 = 0 THEN 0 ELSE 2 END, '{}', now()
     FROM pairs;
     CREATE TEMP TABLE work AS
-    SELECT i.id, pairs.*, i.is_gold, (ARRAY['a', 'a', 'b', 'b', 'tie'])[1 + floor(5 * random())::int] AS truth,
+    SELECT i.id, pairs.*, i.is_gold,
+        (ARRAY['a', 'a', 'b', 'b', 'tie'])[1 + floor(5 * random())::int] AS truth,
         CASE WHEN random() < 0.25 THEN 0.4 ELSE 1 END AS clear
     FROM pairs JOIN annotation_item i ON i.project_id = %(project)s AND i.external_id = 'item-' || number;
     INSERT INTO annotation_itemresponse (item_id, response_id, position)
@@ -67,7 +68,8 @@ _ITEMS = """
         SELECT id, prompt_id, row_number() OVER (PARTITION BY prompt_id ORDER BY id) AS place
         FROM annotation_response) r ON r.prompt_id = w.prompt_id AND r.place IN (w.one, w.other);
     INSERT INTO annotation_goldanswer (item_id, criterion, choice, reason, source, created_at)
-    SELECT id, 'overall', truth, 'The other one leaves out the tide.', 'written', now() FROM work WHERE is_gold;
+    SELECT id, 'overall', truth, 'The other one leaves out the tide.', 'written', now()
+    FROM work WHERE is_gold;
 """
 # Seats six apart by a stride under 160 are six people; with the prompt's number all its pairs have the same.
 _JUDGMENTS = """
@@ -86,8 +88,8 @@ _JUDGMENTS = """
         CASE WHEN turned THEN '{1,0}'::smallint[] ELSE '{0,1}' END, '', at, at, at, at FROM votes;
     INSERT INTO annotation_judgment (item_id, annotator_id, assignment_id, idempotency_key, body_hash, source,
         live, repeat, display_order, reasons, comment, spans, seconds, judged_at, created_at)
-    SELECT s.item_id, s.annotator_id, s.id, 'bench-' || s.id, '', 'browser', true, false, s.display_order, '{}',
-        '', '[]', v.seconds, v.at, v.at
+    SELECT s.item_id, s.annotator_id, s.id, 'bench-' || s.id, '', 'browser', true, false, s.display_order,
+        '{}', '', '[]', v.seconds, v.at, v.at
     FROM votes v JOIN annotation_assignment s USING (item_id, annotator_id);
     INSERT INTO annotation_answer (judgment_id, criterion, choice)
     SELECT j.id, 'overall', CASE WHEN knows THEN truth WHEN guess < 0.45 THEN 'a' WHEN guess < 0.8 THEN 'b'
@@ -115,7 +117,8 @@ _REPEATS = """
 """
 _TRUST = """
     INSERT INTO annotation_standing (project_id, annotator_id, state, reason, evidence, automatic, changed_at)
-    SELECT %(project)s, id, 'paused', 'Too quick.', '[]', false, now() FROM crowd WHERE seat %% %(paused)s = 0;
+    SELECT %(project)s, id, 'paused', 'Too quick.', '[]', false, now()
+    FROM crowd WHERE seat %% %(paused)s = 0;
     INSERT INTO annotation_message (project_id, annotator_id, kind, text, evidence, created_at)
     SELECT %(project)s, c.id, 'note', 'Please read both answers to the end.', '[]', now()
     FROM crowd c, generate_series(1, 5) WHERE c.seat %% 10 = 0;
@@ -125,8 +128,8 @@ _TRUST = """
     FROM crowd c, generate_series(1, 5) n WHERE c.seat %% 10 = 1;
     INSERT INTO annotation_assignment (item_id, project_id, annotator_id, state, surplus, repeat,
         display_order, note, lease_expires_at, created_at, shown_at, finished_at)
-    SELECT w.id, %(project)s, %(manager)s, 'flagged', true, false, '{0,1}', 'The prompt is cut off.', now(), now(),
-        now(), now()
+    SELECT w.id, %(project)s, %(manager)s, 'flagged', true, false, '{0,1}', 'The prompt is cut off.', now(),
+        now(), now(), now()
     FROM work w WHERE w.number %% 500 = 1;
     INSERT INTO annotation_review (project_id, item_id, kind, state, reviewer_id, label, blind, decision,
         reason, "right", created_at, decided_at)
@@ -134,8 +137,8 @@ _TRUST = """
         %(manager)s, said, said, said, '', w.number %% 400 <> 2, now(), now()
     FROM work w, (SELECT '[{"criterion": "overall", "choice": "a"}]'::jsonb AS said) s
     WHERE w.number %% 100 = 2 AND NOT w.is_gold;
-    INSERT INTO annotation_modelodds (project_id, item_id, response_a_id, response_b_id, p_a, p_tie, p_b, odds,
-        weighed_at)
+    INSERT INTO annotation_modelodds (project_id, item_id, response_a_id, response_b_id, p_a, p_tie, p_b,
+        odds, weighed_at)
     SELECT %(project)s, w.id, a.response_id, b.response_id, 0.7, 0.1, 0.2, 0.9 * (w.number %% 97) / 97, now()
     FROM work w
     JOIN annotation_itemresponse a ON a.item_id = w.id AND a.position = 0

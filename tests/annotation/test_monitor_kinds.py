@@ -176,7 +176,7 @@ def test_the_page_asks_the_database_as_often_however_much_there_is(
     project = of_kind(cast, kind)
     crowd(project, items=2)
     reporting.make(project=project)
-    queries = {"ranking": 41, "rating": 42}[kind]
+    queries = {"ranking": 39, "rating": 40}[kind]
     for item in project.items.all():
         vote(item, (1, 1, 2, 3))
     with django_assert_num_queries(queries):
