@@ -30,7 +30,7 @@ from annotation.models.project import Project
 from annotation.models.trust import Alert, ChangedItem, QualityReport
 from annotation.models.work import Judgment
 from annotation.monitor_selectors import DayVolume
-from annotation.plain import from_plain, to_plain
+from annotation.plain import NotPlain, from_plain, to_plain
 from annotation.rating_arrays import readings_of
 from annotation.services import aggregating, alerting, assessing, drifting
 from annotation.services.agreement_parts import AgreementInParts, agreement_in_parts
@@ -73,6 +73,8 @@ def latest(project: Project) -> QualityReport | None:
     Its body, which may be a megabyte, is left to `read`: most polls end before anybody asks for it.
     """
     stored = stored_report(project)
+    if stored is not None and not _readable(stored):
+        stored = None
     if stored is not None and not _outdated(project, stored):
         return stored
     if stored.seconds <= AT_ONCE if stored is not None else _few(project):
@@ -96,6 +98,15 @@ def _restored(pk: int, _version: int, _computed_at: datetime) -> Report:
     return from_plain(Report, QualityReport.objects.values_list("body", flat=True).get(pk=pk))
 
 
+def _readable(stored: QualityReport) -> bool:
+    """Whether this release still understands it: one that an earlier release made may be of another shape."""
+    try:
+        read(stored)
+    except (NotPlain, TypeError, KeyError, ValueError):
+        return False
+    return True
+
+
 def report_of(project: Project) -> Report:
     """The latest report; made now, however long it takes, where there is none."""
     stored = latest(project) or make(project=project)
@@ -111,7 +122,7 @@ def turn(*, project: Project) -> bool:
     now = timezone.now()
     if stored is not None:
         rest = max(LEAST_REST, timedelta(seconds=REST * stored.seconds))
-        due = _outdated(project, stored) or now - stored.computed_at > OLDEST
+        due = not _readable(stored) or _outdated(project, stored) or now - stored.computed_at > OLDEST
         if not due or now - stored.computed_at < rest:
             return False
     elif not Judgment.objects.filter(item__project=project).exists():
@@ -194,7 +205,7 @@ def _make(project: Project, *, follow_policy: bool) -> QualityReport:
 def _methods(given: PairVotes, before: QualityReport | None) -> Comparison | None:
     """Which way of making labels fits; compared anew once the votes have grown by a tenth."""
     n = int((given.votes.weight > 0).sum())
-    known = read(before).methods if before is not None else None
+    known = read(before).methods if before is not None and _readable(before) else None
     if known is not None:
         votes = next(iter(known.scores.values())).votes
         if abs(n - votes) <= COMPARED_ANEW * votes:

@@ -157,6 +157,20 @@ def test_a_report_comes_back_as_it_was() -> None:
         assert from_plain(Report, json.loads(json.dumps(to_plain(report)))) == report
 
 
+@pytest.mark.parametrize("body", [{}, {"totals": 1}, {"colour": "red"}])
+def test_a_report_that_an_earlier_release_made_is_made_anew(body: dict[str, Any], asked: list[int]) -> None:
+    project, _ = busy()
+    reporting.make(project=project)
+    QualityReport.objects.update(body=body, version=7)
+    shown = reporting.latest(project)
+    assert shown is not None
+    assert reporting.read(shown).totals.judgments == 16
+    QualityReport.objects.update(body=body, version=17)
+    age(QualityReport.objects.get(), minutes=2)
+    assert reporting.turn(project=project)
+    assert reporting.read(QualityReport.objects.get()).totals.judgments == 16
+
+
 def test_the_comparison_of_methods_is_made_anew_once_votes_have_grown(monkeypatch: Any) -> None:
     project, _ = busy()
     reporting.make(project=project)
