@@ -23,6 +23,7 @@ from annotation import (
     people_table,
     progress_selectors,
     selectors,
+    spot_check_selectors,
     standing_selectors,
 )
 from annotation.models.project import Project
@@ -65,6 +66,7 @@ def monitor(request: HttpRequest, slug: str) -> HttpResponse:
         "can_build": role in selectors.BUILDERS,
         "can_decide": role in selectors.MANAGERS,
         "stored": stored,
+        "checked": spot_check_selectors.error_rate(project),
         "asked": asked,
         **_found(project, stored, totals, standings, asked, request.GET.get("page")),
     }

@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import User
 from annotation import monitoring, progress_selectors
 from annotation.models.project import Project
+from annotation.models.trust import Review
 from annotation.models.work import Judgment
 from annotation.models.worker import WorkerHeartbeat
 from annotation.services import assessing, reporting
@@ -207,12 +208,12 @@ def test_the_page_asks_the_database_as_often_however_much_there_is(
     url = reverse("annotation:monitor", args=[cast.project.slug])
     judged(cast.project, "ab")
     reporting.make(project=cast.project)
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(17):
         client.get(url)
     for _ in range(4):
         judged(cast.project, "abt", start=3)
     reporting.make(project=cast.project)
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(17):
         client.get(url)
 
 
@@ -271,3 +272,15 @@ def test_who_may_not_watch_finds_nothing(cast: Cast, who: str) -> None:
         reverse("annotation:monitor_csv", args=["harbour", "annotators"]),
     ):
         assert client.get(url).status_code == 404
+
+
+def test_spot_checks_give_the_page_its_error_rate(cast: Cast) -> None:
+    item = judged(cast.project, "aab")
+    assert "Labels that are wrong" not in words(page(cast.manager, cast.project))
+    now = datetime.now(UTC)
+    for right in (True, True, True, False):
+        Review.objects.create(
+            project=cast.project, item=item, kind="spot_check", state="done", reviewer=cast.reviewer,
+            right=right, decided_at=now,
+        )  # fmt: skip
+    assert "Labels that are wrong 25 % 5 % – 70 % · 4 seen again" in words(page(cast.manager, cast.project))
