@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from annotation.answering.answer import Answer, Question
 from annotation.answering.credit import credit
 from annotation.answering.expert import judgment_credit
+from annotation.gold_selectors import credit_sql
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +47,18 @@ def test_sql_gives_the_credit_that_python_gives(pair: tuple[Answer, Answer]) -> 
             [*columns(mine), *columns(theirs)],
         )
         assert cursor.fetchone()[0] == credit(mine, theirs)
+
+
+@SAME_DATABASE
+@given(st.one_of(st.tuples(answers, answers), of_one_length()))
+def test_a_credit_that_is_reckoned_on_the_spot_is_the_same(pair: tuple[Answer, Answer]) -> None:
+    one = "(SELECT %s::text AS choice, %s::smallint[] AS ranks, %s::smallint[] AS ratings)"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {credit_sql('mine', 'theirs')} FROM {one} mine, {one} theirs",  # noqa: S608
+            [*columns(pair[0]), *columns(pair[1])],
+        )
+        assert cursor.fetchone()[0] == credit(*pair)
 
 
 @SAME_DATABASE

@@ -4,6 +4,8 @@ import html
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from annotation.answering.answer import Answer
@@ -211,3 +213,11 @@ def test_votes_of_all_kinds_read_well_with_places_and_strength(cast: Cast) -> No
     text = words(browser(cast.engineer).get(url("item", twin.pk)).content.decode())
     assert "Gold: helpful : A > B = C; honest : C > B > A." in text
     assert "A > B = C as gold honest A > B = C against gold" in text
+
+
+def test_how_gold_is_answered_is_asked_once_a_page(cast: Cast) -> None:
+    item = factories.gold_item(cast.project)
+    factories.judgment(item, factories.user(), "a")
+    with CaptureQueriesContext(connection) as said:
+        assert browser(cast.manager).get(url("gold")).context["rows"][0].checks.answered == 1
+    assert sum("AS credit" in one["sql"] for one in said) == 1

@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
@@ -215,6 +217,26 @@ def test_the_page_asks_the_database_as_often_however_much_there_is(
     reporting.make(project=cast.project)
     with django_assert_num_queries(17):
         client.get(url)
+
+
+def test_the_report_is_read_once_however_often_it_is_looked_at(cast: Cast) -> None:
+    judged(cast.project, "ab")
+    reporting.make(project=cast.project)
+    client = browser(cast.manager)
+    url = reverse("annotation:monitor", args=[cast.project.slug])
+    people = reverse("annotation:annotator", args=[cast.project.slug, Judgment.objects.all()[0].annotator_id])
+
+    def bodies() -> int:
+        with CaptureQueriesContext(connection) as said:
+            for path in (url, url, people):
+                assert client.get(path).status_code == 200
+        return sum('"annotation_qualityreport"."body"' in one["sql"] for one in said)
+
+    assert [bodies(), bodies()] == [1, 0]
+    judged(cast.project, "ab", start=2)
+    reporting.make(project=cast.project)
+    assert [bodies(), bodies()] == [1, 0]
+    assert monitor_of(cast.project).totals.judgments == 4
 
 
 def test_a_poll_costs_little_and_brings_nothing_until_something_happens(

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from accounts.models import AuditEntry, Membership, Role
+from annotation import project_selectors
 from annotation.answering.answer import Answer, InvalidAnswer, checked
 from annotation.models.project import Project
 from annotation.models.work import Assignment, Item, Judgment
 from annotation.project_selectors import settings_of
-from annotation.services import assigning, items, judging, projects, slots
+from annotation.services import assigning, items, judging, project_rules, projects, slots
 from annotation.services.projects import InvalidProject
 from tests import factories
 from tests.annotation.import_rows import bring, row
@@ -161,6 +162,18 @@ def test_the_question_stands_once_somebody_has_answered_it(kind: str) -> None:
         assert_all_stands(project)
         assert project.name != "Other"
     assert not AuditEntry.objects.filter(action="settings changed").exists()
+
+
+def test_many_judgments_are_not_counted_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (project_selectors, project_rules):
+        monkeypatch.setattr(module, "MANY", 2)
+    project = made("pairwise")
+    judged(project)
+    assert project_rules.counted(project_selectors.answered(project)) == "2 judgments"
+    for _ in range(2):
+        factories.judgment(factories.pair_item(project), factories.user(), "a")
+    assert project_selectors.answered(project).judgments == 3
+    assert project_rules.counted(project_selectors.answered(project)) == "more than 2 judgments"
 
 
 def test_a_judgment_that_was_taken_back_counts_too() -> None:

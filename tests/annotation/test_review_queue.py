@@ -202,3 +202,5 @@ def test_the_first_are_found_by_an_index_of_the_same_entropy(cast: Cast) -> None
     assert "soft_label_open_most" in plan
     assert "odds_first" in plan
     assert "assignment_flagged" in plan
+    # Asked of items, what is settled would be charged anew for each: then a million labels are rather sorted.
+    assert not [line for line in plan.splitlines() if "slots_left = 0" in line and "SubPlan" in line]

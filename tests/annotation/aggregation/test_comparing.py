@@ -5,6 +5,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import gammaln
 
+from annotation.aggregation import comparing
 from annotation.aggregation.comparing import METHODS, compared, shares, shrinkage
 from annotation.aggregation.shares import UnusableVotesError
 from annotation.aggregation.votes import votes_of
@@ -139,3 +140,30 @@ def test_too_few_votes_are_named() -> None:
     votes = votes_of([0, 1], [0, 0], [0, 2], pairs=2, annotators=1)
     with pytest.raises(UnusableVotesError, match="2 votes cannot be dealt into 5 folds"):
         compared(votes, rng=np.random.default_rng(0), methods=METHODS)
+
+
+def test_many_pairs_are_drawn_in_groups_and_the_interval_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    votes = simulated(4).votes
+    alone = compared(votes, rng=np.random.default_rng(0)).scores["competence"]
+    drawn: list[int] = []
+
+    class Watched:
+        """A generator that notes how many weights it is asked for."""
+
+        def __init__(self) -> None:
+            self.of = np.random.default_rng(0)
+            self.permutation = self.of.permutation
+
+        def poisson(self, mean: float, size: tuple[int, int]) -> object:
+            drawn.append(size[1])
+            return self.of.poisson(mean, size)
+
+    groups = votes.pairs // 3
+    monkeypatch.setattr(comparing, "MOST_GROUPS", groups)
+    grouped = compared(votes, rng=Watched()).scores["competence"]  # type: ignore[arg-type]
+    assert set(drawn) == {groups}
+    assert grouped.gain == pytest.approx(alone.gain)
+    assert alone.low is not None
+    assert alone.high is not None
+    width = alone.high - alone.low
+    assert (grouped.low, grouped.high) == pytest.approx((alone.low, alone.high), abs=0.15 * width)
