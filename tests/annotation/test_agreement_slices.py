@@ -71,6 +71,7 @@ def test_categories_part_the_units_and_each_agrees_with_the_library(kind: str) -
     assert found.others is None
 
 
+@pytest.mark.slow
 def test_small_categories_are_put_together_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     project = rated_world("pairwise", seed=12, items=40)
     ratings = readings_of(project, "overall").main

@@ -15,6 +15,7 @@ from tests.cast import member
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.slow
 def test_both_intervals_of_alpha_are_said() -> None:
     project = factories.project(overlap=6)
     rng = random.Random(1)
@@ -50,6 +51,7 @@ def test_rankings_are_said_as_rankings_first() -> None:
     assert rows[1].text.startswith(decimal(parts.overall.rankings.kendall_w.value or 0))
 
 
+@pytest.mark.slow
 def test_groups_are_compared_within_and_between() -> None:
     project = factories.project(overlap=4)
     people = [factories.user(name) for name in ("ann", "ben", "cleo", "dov")]

@@ -179,6 +179,7 @@ def test_failed_gold_pauses_and_is_told_with_its_evidence() -> None:
     assert assessing.apply(project=project, found=assessing.qualities(project)) == []
 
 
+@pytest.mark.slow
 def test_one_weak_sign_brings_more_gold_and_no_pause() -> None:
     project = factories.project(overlap=6)
     *_, guesser = crowd(project)
@@ -188,6 +189,7 @@ def test_one_weak_sign_brings_more_gold_and_no_pause() -> None:
     assert not Message.objects.exists()
 
 
+@pytest.mark.slow
 def test_two_independent_signs_pause() -> None:
     project = factories.project(overlap=6)
     *_, guesser = crowd(project)
@@ -244,6 +246,7 @@ def test_imported_annotators_are_flagged_and_left_as_they_are() -> None:
     assert not Standing.objects.exists()
 
 
+@pytest.mark.slow
 def test_who_is_excluded_is_still_measured_against_the_others() -> None:
     project = factories.project(overlap=6)
     *careful, guesser = crowd(project)

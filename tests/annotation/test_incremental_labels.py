@@ -60,7 +60,7 @@ def worked_on(method: str, seed: int, *, items: int = 12) -> tuple[Project, list
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_after_any_steps_a_refresh_is_a_rebuild(method: str, seed: int) -> None:
     project, people, rng = worked_on(method, seed)
     aggregating.refit(project=project)
@@ -152,6 +152,7 @@ def test_a_reviewers_decision_counts_as_so_many_votes(weight: int) -> None:
     assert label.effective_votes == pytest.approx((2 + weight) ** 2 / (2 + weight**2))
 
 
+@pytest.mark.slow
 def test_a_method_learns_of_the_votes_of_those_who_count_only() -> None:
     """A crowd of opposite voters that is set apart leaves no trace in what is learned of the others."""
     project, people, rng = worked_on("competence", 4, items=30)
@@ -198,6 +199,7 @@ def test_the_first_tie_of_a_project_is_learned_at_once() -> None:
     assert SoftLabel.objects.get(item=item).p_tie > 0.5
 
 
+@pytest.mark.slow
 def test_the_fit_is_made_anew_once_it_has_been_outgrown() -> None:
     project, people, _ = worked_on("dawid-skene", 6)
     aggregating.refit(project=project)

@@ -84,6 +84,7 @@ def test_who_favours_what_is_shown_first_is_found_against_one_in_n(cast: Cast, k
     assert (line["sided"], line["chose_left"], line["expected_left"]) == ("30", "30", "7.5")
 
 
+@pytest.mark.slow
 def test_a_monitor_of_rankings_speaks_of_pairs_and_places(cast: Cast) -> None:
     project = of_kind(cast, "ranking")
     crowd(project)

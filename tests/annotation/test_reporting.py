@@ -201,6 +201,7 @@ def test_the_command_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert "fails gold: 0 of 8 gold answers right" in said
 
 
+@pytest.mark.slow
 def test_the_bonus_report_says_who_has_earned_one_and_what_the_others_lack() -> None:
     project = factories.project(overlap=3)
     steady, other, hasty = (factories.user(name) for name in ("steady", "other", "hasty"))

@@ -43,6 +43,7 @@ def check(cast: Cast, votes: str) -> Review:
     return adjudicating.take(review=review, reviewer=cast.reviewer, seen=None)
 
 
+@pytest.mark.slow
 def test_a_higher_rate_draws_the_same_items_and_more(cast: Cast) -> None:
     project = cast.project
     labelled(project, *["a"] * 200)

@@ -48,6 +48,7 @@ def test_competence_gives_the_released_labels_more_often_than_mace(
     assert right(competence(votes).truth) >= 0.93
 
 
+@pytest.mark.slow
 def test_both_foresee_votes_better_than_shares(debates: tuple[Votes, IntArray]) -> None:
     found = compared(debates[0], rng=np.random.default_rng(0), draws=300)
     scores = found.scores

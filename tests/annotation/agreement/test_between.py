@@ -75,6 +75,7 @@ def test_one_that_says_the_same_and_one_at_random() -> None:
     assert between(one * 2, shuffled)["ordinal"].value == pytest.approx(0, abs=0.05)
 
 
+@pytest.mark.slow
 def test_intervals_cover_and_widen_where_units_hang_together() -> None:
     truth = between(*groups(0, units=100_000, agree=0.5))["nominal"].value
     covered = 0

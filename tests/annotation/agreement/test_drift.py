@@ -24,6 +24,7 @@ def alarms(worlds: int, units: int, before: float, after: float, seed: int) -> i
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("units", "seed"), [(30, 1), (60, 2), (300, 3)])
 def test_without_a_fall_the_alarm_is_seldom(units: int, seed: int) -> None:
     """At most 5 % in 400 comparisons of equal windows, and with its interval below 7.5 %."""
