@@ -2,7 +2,7 @@
 
 python -m benchmarks.monitor.run [--data FOLDER] [--items 200000] [--only pages|jobs]
 
-Fills the project on first use (minutes, and 3 GB); writes results.csv, jobs.csv and plans.txt.
+Fills the project on first use (a minute or two, and 2 GB); writes results.csv, jobs.csv and plans.txt.
 """
 
 from __future__ import annotations
