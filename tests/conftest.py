@@ -26,6 +26,12 @@ def in_english() -> None:
 
 
 @pytest.fixture(autouse=True)
+def reports_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine: a page shows what is so now, without a worker."""
+    monkeypatch.setattr("annotation.services.reporting.AT_ONCE", 600.0)
+
+
+@pytest.fixture(autouse=True)
 def nothing_kept_in_the_cache() -> None:
     """What a process keeps for half a minute would outlive a test."""
     cache.clear()

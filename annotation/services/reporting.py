@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from accounts.models import AuditEntry
 from annotation import annotator_selectors, item_selectors, monitor_selectors
 from annotation.aggregation import comparing
 from annotation.aggregation.comparing import Comparison
@@ -40,6 +41,7 @@ from annotation.services.fitting import PairVotes
 logger = logging.getLogger(__name__)
 
 TASK: Final = "annotation.report"
+REGROUPED: Final = "group changed"  # as accounts.services.membership records it
 AT_ONCE: Final = 0.5  # seconds a report may take to be made while somebody waits for the page
 FEW: Final = 2_000  # judgments: a first report on more is left to a worker
 REST: Final = 5  # a worker rests so many times as long as the last report took, and `LEAST_REST`
@@ -233,7 +235,12 @@ def _alarm(project: Project, report: Report) -> None:
 
 
 def _outdated(project: Project, stored: QualityReport) -> bool:
-    return stored.stale or ChangedItem.objects.filter(project=project).exists()
+    """Groups are changed in another app, which knows nothing of reports: the audit log tells of it."""
+    return (
+        stored.stale
+        or ChangedItem.objects.filter(project=project).exists()
+        or AuditEntry.objects.filter(project=project, action=REGROUPED, at__gt=stored.computed_at).exists()
+    )
 
 
 def _few(project: Project) -> bool:

@@ -5,7 +5,6 @@ from typing import Any
 
 from accounts.models import Role, User
 from annotation import (
-    annotator_selectors,
     blind_selectors,
     item_selectors,
     monitor_selectors,
@@ -60,7 +59,7 @@ def bonus(project: Project, *_: object) -> Rows:
 
 def volume(project: Project, *_: object) -> Rows:
     yield "day", "judgments"
-    for row in monitor_selectors.volume_by_day(project):
+    for row in reporting.report_of(project).days:
         yield row.day.isoformat(), row.judgments
 
 
@@ -68,12 +67,13 @@ def times(project: Project, *_: object) -> Rows:
     """Judgments by seconds, from one edge to below the next; the first and the last bin are open."""
     yield "from_seconds", "to_seconds", "judgments"
     edges = ("", *monitor_selectors.TIME_EDGES, "")
-    yield from zip(edges, edges[1:], monitor_selectors.times(project), strict=False)
+    yield from zip(edges, edges[1:], reporting.report_of(project).times, strict=False)
 
 
 def choices(project: Project, *_: object) -> Rows:
     """What was answered, then where on the screen the best response stood."""
-    totals = annotator_selectors.totals(annotator_selectors.annotators(project))
+    report = reporting.report_of(project)
+    totals = report.totals
     others = totals.sided - totals.chose_left
     if project.kind == Project.Kind.PAIRWISE:
         yield "choice", "judgments"
@@ -82,11 +82,11 @@ def choices(project: Project, *_: object) -> Rows:
         return
     if project.kind == Project.Kind.RANKING:
         yield "best", "judgments"
-        for position, count in annotator_selectors.on_top(project):
+        for position, count in report.tops:
             yield ("several" if position is None else position + 1), count
     else:
         yield "points", "responses"
-        yield from annotator_selectors.points(project)
+        yield from report.points
     yield from (("shown first", totals.chose_left), ("shown later", others))
 
 

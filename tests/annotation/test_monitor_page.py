@@ -210,12 +210,12 @@ def test_the_page_asks_the_database_as_often_however_much_there_is(
     url = reverse("annotation:monitor", args=[cast.project.slug])
     judged(cast.project, "ab")
     reporting.make(project=cast.project)
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         client.get(url)
     for _ in range(4):
         judged(cast.project, "abt", start=3)
     reporting.make(project=cast.project)
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         client.get(url)
 
 
@@ -253,7 +253,7 @@ def test_a_poll_costs_little_and_brings_nothing_until_something_happens(
 
     seen = poll_url(client.get(url + "?sort=name").content.decode())
     assert "sort=name" in seen
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         quiet = client.get(seen, headers={"hx-request": "true"})
     assert (quiet.status_code, quiet.content) == (204, b"")
     judged(cast.project, "ab")

@@ -10,7 +10,8 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Role, User
+from accounts.services import membership
 from annotation.models.project import Project
 from annotation.models.trust import Alert, ChangedItem, QualityReport, Standing
 from annotation.plain import from_plain, to_plain
@@ -136,6 +137,22 @@ def test_what_bears_on_it_makes_it_stale(change: str) -> None:
     assert QualityReport.objects.get().stale
     reporting.make(project=project)
     assert not QualityReport.objects.get().stale
+
+
+def test_another_group_makes_it_outdated(asked: list[int]) -> None:
+    project, bad = busy()
+    boss = factories.user("boss")
+    for user, role in ((bad, Role.ANNOTATOR), (boss, Role.MANAGER)):
+        membership.add(project=project, user=user, role=role, actor=None)
+    first = reporting.latest(project)
+    membership.change_group(project=project, user=bad, group="west", actor=boss)
+    second = reporting.latest(project)
+    assert first is not None
+    assert second is not None
+    assert second.version == first.version + 1
+    (parts,) = reporting.read(second).agreement
+    assert [name for name, _ in parts.by_group.groups] == ["", "west"]
+    assert reporting.latest(project) == second
 
 
 def test_who_fails_gold_is_told_of_where_nobody_is_paused_by_rule() -> None:
