@@ -54,6 +54,7 @@ def test_once_around_the_loop_by_hand(chromium: Browser, tmp_path: Path, record_
     with live_stack(chromium, tmp_path, "loop-by-hand") as stack:
         admin = stack.sign_in("admin").page
         set_policy(admin, automatic=False)
+        leave_pauses_to_people(admin)
         simulate(stack)
         open_tab(admin, "Monitor")
         before, exactly_before = agreement_shown(admin), agreement_downloaded(admin)
@@ -85,6 +86,7 @@ def test_the_loop_turns_by_itself(chromium: Browser, tmp_path: Path):
     with live_stack(chromium, tmp_path, "loop-by-itself") as stack:
         admin = stack.sign_in("admin").page
         set_policy(admin, automatic=False)
+        leave_pauses_to_people(admin)
         simulate(stack)
         annotator = stack.sign_in("annotator").page
         start_judging(annotator)
@@ -238,6 +240,14 @@ def set_policy(page: Page, *, automatic: bool, retrain_every: int = 200, batch_s
     page.get_by_label("Then queue this many pairs").fill(str(batch_size))
     page.locator("form", has=page.get_by_label("Turn the loop automatically")).get_by_role("button").click()
     expect(page.get_by_text("The loop is set.")).to_be_visible()
+
+
+def leave_pauses_to_people(page: Page) -> None:
+    """The annotator here answers at once and against the others: by rule, gold items could pause them."""
+    open_tab(page, "Settings")
+    page.get_by_label("Pause annotators by rule").uncheck()
+    page.locator("#save").click()
+    expect(page.get_by_text("Saved: 1 setting changed.")).to_be_visible()
 
 
 def agreement_shown(page: Page) -> str:
