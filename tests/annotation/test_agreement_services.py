@@ -22,7 +22,7 @@ from tests.annotation.ordering import item_of, vote
 from tests.annotation.rated_world import CRITERIA, rated_world, said
 
 KINDS = ("pairwise", "ranking", "rating")
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 def library_alpha(project: Project, criterion: str, unit: str, level: str) -> float:

@@ -23,7 +23,7 @@ from tests.annotation.rated_world import START, counted, judged, rated_world, sa
 KINDS = ("pairwise", "ranking", "rating")
 FEWEST_UNITS = agreement_slices.FEWEST_UNITS
 MAIN = {"pairwise": "pair", "ranking": "pair", "rating": "rated response"}
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture(autouse=True)

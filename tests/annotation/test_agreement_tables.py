@@ -18,7 +18,7 @@ from tests.annotation.rated_world import CRITERIA, rated_world
 from tests.cast import browser, person
 
 KINDS = ("pairwise", "ranking", "rating")
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from tests import factories
 from tests.annotation.rated_world import CRITERIA, Said, counted, rated_world, said
 
 KINDS = ("pairwise", "ranking", "rating")
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 def as_dict(ratings: RatingArrays) -> dict[tuple[int, int], dict[int, float]]:

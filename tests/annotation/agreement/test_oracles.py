@@ -31,6 +31,8 @@ from annotation.agreement.percent import percent_agreement
 from annotation.agreement.units import UnitCounts
 from tests.annotation.agreement.published import from_reliability
 
+pytestmark = pytest.mark.slow
+
 CODES = [0.0, 1.0, 2.0, 3.0]
 RATINGS = st.sampled_from([np.nan, np.nan, *CODES])
 TWO = hnp.arrays(np.float64, st.tuples(st.just(2), st.integers(2, 25)), elements=RATINGS)
