@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from annotation import egress
 from annotation.alert_words import KINDS
-from annotation.models.trust import AlertTarget
+from annotation.models.alert import AlertTarget
 
 CHANNELS = [
     (AlertTarget.Channel.EMAIL.value, _("E-mail")),

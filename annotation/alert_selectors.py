@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 
+from annotation.models.alert import Alert, AlertDelivery, AlertTarget
 from annotation.models.project import Project
-from annotation.models.trust import Alert, AlertDelivery, AlertTarget
 from annotation.models.worker import WorkerHeartbeat
 from annotation.selectors import WORKER_ALIVE_SECONDS
 

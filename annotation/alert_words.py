@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.addresses import own_address
 from accounts.models import Role
 from annotation.charts import decimal
-from annotation.models.trust import Alert
+from annotation.models.alert import Alert
 from annotation.selectors import BUILDERS, WATCHERS
 
 Figures = dict[str, Any]

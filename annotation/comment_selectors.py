@@ -5,7 +5,7 @@ from collections.abc import Collection
 from accounts.models import Role, User
 from annotation import blind_selectors
 from annotation.models.project import Guideline, Project
-from annotation.models.trust import Comment
+from annotation.models.review import Comment
 from annotation.models.work import Item
 
 

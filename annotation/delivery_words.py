@@ -4,7 +4,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from annotation.models.trust import AlertDelivery
+from annotation.models.alert import AlertDelivery
 
 STATES: dict[str, tuple[Promise, str]] = {
     AlertDelivery.State.WAITING: (gettext_lazy("on its way"), "info"),

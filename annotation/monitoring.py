@@ -18,7 +18,7 @@ from annotation.heat_map import HeatMap
 from annotation.item_selectors import DisputedItem
 from annotation.method_words import Methods, methods_of
 from annotation.models.project import Project
-from annotation.models.trust import Standing
+from annotation.models.standing import Standing
 from annotation.monitor_words import Verdict
 from annotation.people_table import Person, people_of, sorted_people
 from annotation.services.reporting import Report

@@ -11,7 +11,7 @@ from annotation import charts
 from annotation.aggregation.flags import Assessment
 from annotation.annotator_selectors import AnnotatorRow
 from annotation.flag_words import BADGES, STANDINGS, evidence
-from annotation.models.trust import Standing
+from annotation.models.standing import Standing
 from annotation.services.assessing import Measured, Quality
 
 APART: Final[dict[str, Promise]] = {

@@ -32,7 +32,7 @@ from django.http import Http404
 
 from annotation.models.content import Prompt
 from annotation.models.project import Project
-from annotation.models.trust import ModelOdds, Review
+from annotation.models.review import ModelOdds, Review
 from annotation.models.work import Assignment, Item
 
 FLOOR: Final = 0.63

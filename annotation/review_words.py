@@ -12,7 +12,7 @@ from annotation.answer_words import CHOICES, in_words
 from annotation.answering.answer import Answer as Given
 from annotation.item_selectors import DisputedItem
 from annotation.models.project import Project
-from annotation.models.trust import ModelOdds, Review
+from annotation.models.review import ModelOdds, Review
 from annotation.review_selectors import Waiting
 
 FEW = 2  # votes; with fewer, that is a reason by itself

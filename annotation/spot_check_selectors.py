@@ -8,7 +8,7 @@ from accounts.models import User
 from annotation.aggregation.wilson import wilson
 from annotation.models.learning import PracticeAnswer
 from annotation.models.project import Project
-from annotation.models.trust import Review
+from annotation.models.review import Review
 from annotation.models.work import Assignment, Item, Judgment
 
 

@@ -8,7 +8,7 @@ from django.db.models import Count, Q, QuerySet
 
 from accounts.models import User
 from annotation.models.project import Project
-from annotation.models.trust import Message, Standing
+from annotation.models.standing import Message, Standing
 
 
 @dataclass(frozen=True)

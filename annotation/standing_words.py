@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from annotation.aggregation.flags import Flag
 from annotation.flag_words import BADGES, evidence
-from annotation.models.trust import Message
+from annotation.models.standing import Message
 from annotation.plain import from_plain
 
 TITLES: dict[str, Promise] = {

@@ -23,9 +23,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from accounts.models import Role, User
 from accounts.services import inviting
 from activelearning.models import SelectionBatch
+from annotation.models.alert import AlertTarget
 from annotation.models.learning import Attempt
 from annotation.models.project import Project
-from annotation.models.trust import AlertTarget, Review
+from annotation.models.review import Review
 from annotation.selectors import BUILDERS, EVERYONE, JUDGES, MANAGERS, WATCHERS
 from annotation.services import alerting
 from tests import factories

@@ -1,4 +1,4 @@
-"""Gold answers, and what the votes add up to."""
+"""Gold answers; what the votes add up to, and with what; the report on how far to trust it."""
 
 from typing import ClassVar
 
@@ -90,3 +90,54 @@ class SoftLabel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.p_a:.2f} / {self.p_tie:.2f} / {self.p_b:.2f}"
+
+
+class AggregationFit(models.Model):
+    """What a method has learned of the annotators under one criterion. Labels are read off it.
+
+    Between two fits it stays as it is, so that labels made one by one equal those made all at once.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="fits")
+    criterion = models.CharField(max_length=60)
+    method = models.CharField(max_length=30)
+    parameters = models.JSONField()  # see annotation.services.fitting
+    votes = models.PositiveIntegerField()
+    fitted_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["project", "criterion"], name="fit_once_per_criterion"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} of {self.criterion} on {self.votes} votes"
+
+
+class ChangedItem(models.Model):
+    """An item with a judgment that came, or stands no longer, since its label was made.
+
+    Written by the database (migration 0007_trust), as often as it happens: nobody waits for anybody.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, db_constraint=False, related_name="+")
+    item = models.ForeignKey(
+        Item, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
+
+    def __str__(self) -> str:
+        return f"item {self.item_id} changed"
+
+
+class QualityReport(models.Model):
+    """What the monitoring page says of a project, reckoned in the background. Derived."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="report")
+    body = models.JSONField()
+    stale = models.BooleanField(default=False)  # something but a judgment has changed since
+    version = models.PositiveIntegerField(default=1)  # one more each time: what a page asks for
+    seconds = models.FloatField()  # how long it took
+    computed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"report on {self.project} of {self.computed_at:%Y-%m-%d %H:%M}"

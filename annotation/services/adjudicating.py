@@ -22,7 +22,7 @@ from annotation.answering.answer import Answer as Given
 from annotation.answering.answer import InvalidAnswer, checked
 from annotation.answering.same import says_the_same
 from annotation.models.quality import GoldAnswer
-from annotation.models.trust import Review
+from annotation.models.review import Review
 from annotation.models.work import Answer, Item, Judgment
 from annotation.services import assigning, gold, import_merge, reviewing
 

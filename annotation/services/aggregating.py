@@ -11,8 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Sum
 
 from annotation.models.project import Project
-from annotation.models.quality import SoftLabel
-from annotation.models.trust import AggregationFit, QualityReport
+from annotation.models.quality import AggregationFit, QualityReport, SoftLabel
 from annotation.services import fitting
 
 GROWTH, LEAST_GROWTH = 0.1, 20  # votes beyond those of the fit, before it is made anew

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import audit
+from annotation.models.alert import Alert, AlertDelivery, AlertTarget
 from annotation.models.project import Project
-from annotation.models.trust import Alert, AlertDelivery, AlertTarget
 from annotation.services import waking
 
 

@@ -17,8 +17,9 @@ from annotation.aggregation.flags import Assessment, Flag, Record
 from annotation.aggregation.patterns import Run
 from annotation.aggregation.reliability import LEAST, Reliability, reliability
 from annotation.annotator_selectors import AnnotatorRow
+from annotation.models.alert import Alert
 from annotation.models.project import Project
-from annotation.models.trust import Alert, Standing
+from annotation.models.standing import Standing
 from annotation.plain import to_plain
 from annotation.services import alerting, fitting, standing
 from annotation.services.fitting import PairVotes

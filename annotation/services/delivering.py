@@ -21,8 +21,8 @@ from django.utils.translation import gettext as _
 
 from annotation import alert_words, egress
 from annotation.alert_words import AlertWords
+from annotation.models.alert import AlertDelivery, AlertTarget
 from annotation.models.project import Project
-from annotation.models.trust import AlertDelivery, AlertTarget
 from annotation.services import waking
 
 logger = logging.getLogger(__name__)

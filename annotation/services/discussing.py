@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from annotation import selectors, vote_selectors
 from annotation.models.project import Guideline, Project
-from annotation.models.trust import Comment
+from annotation.models.review import Comment
 from annotation.models.work import Item
 
 LONGEST_COMMENT = 5_000

@@ -19,7 +19,7 @@ from annotation.aggregation.shares import FloatArray, IntArray, weighted_vote_sh
 from annotation.aggregation.votes import Votes, votes_of
 from annotation.bulk_reads import Kind, read
 from annotation.models.project import Project
-from annotation.models.trust import AggregationFit
+from annotation.models.quality import AggregationFit
 from annotation.pair_votes import votes_sql
 
 # An expert's decisions are numbered apart from the votes the same person gave as one of the annotators.

@@ -20,8 +20,7 @@ from annotation.answering.expert import checked_expert
 from annotation.gold_selectors import expert
 from annotation.models.content import Response
 from annotation.models.project import Project
-from annotation.models.quality import GoldAnswer
-from annotation.models.trust import QualityReport
+from annotation.models.quality import GoldAnswer, QualityReport
 from annotation.models.work import Assignment, Item, ItemResponse
 from annotation.services import import_merge, reviewing, slots
 from annotation.services.import_staging import response_set

@@ -18,8 +18,8 @@ from typing import Any
 from django.utils import timezone
 
 from annotation import alert_selectors
+from annotation.models.alert import Alert
 from annotation.models.project import Project
-from annotation.models.trust import Alert
 from annotation.selectors import WORKER_ALIVE_SECONDS
 from annotation.services import alerting
 from annotation.services.supply import PACE, Supply, supply_of

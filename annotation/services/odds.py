@@ -12,7 +12,7 @@ from annotation.aggregation.odds import divergence
 from annotation.aggregation.shares import SoftLabels, shrunk
 from annotation.models.project import Project
 from annotation.models.quality import SoftLabel
-from annotation.models.trust import ModelOdds
+from annotation.models.review import ModelOdds
 from annotation.review_selectors import outcomes_of
 
 AT_ONCE = 5_000

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Membership, Role, User
 from accounts.services import audit
 from annotation.models.project import Guideline, Project, default_criteria
-from annotation.models.trust import QualityReport
+from annotation.models.quality import QualityReport
 from annotation.models.work import Assignment
 from annotation.project_selectors import SETTINGS, answered, fingerprint, settings_of
 from annotation.services import aggregating, assigning, discussing, project_rules, slots

@@ -27,8 +27,9 @@ from annotation.aggregation.shares import UnusableVotesError
 from annotation.agreement.drift import Drift
 from annotation.annotator_selectors import Totals
 from annotation.item_selectors import DisputedItem
+from annotation.models.alert import Alert
 from annotation.models.project import Project
-from annotation.models.trust import Alert, ChangedItem, QualityReport
+from annotation.models.quality import ChangedItem, QualityReport
 from annotation.models.work import Judgment
 from annotation.monitor_selectors import DayVolume
 from annotation.plain import NotPlain, from_plain, to_plain

@@ -14,8 +14,10 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
+from annotation.models.alert import Alert
 from annotation.models.project import Project
-from annotation.models.trust import Alert, Message, QualityReport, Standing
+from annotation.models.quality import QualityReport
+from annotation.models.standing import Message, Standing
 from annotation.models.work import Assignment
 from annotation.services import aggregating, alerting, assigning
 

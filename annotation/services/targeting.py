@@ -8,8 +8,8 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from accounts.services import audit
+from annotation.models.alert import AlertTarget
 from annotation.models.project import Project
-from annotation.models.trust import AlertTarget
 
 SECRET_BYTES = 32
 MOST_TARGETS = 20  # of a project

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models import User
 from annotation import alert_selectors, alert_words, delivery_words, selectors
 from annotation.alert_forms import TargetForm, new_target
+from annotation.models.alert import Alert, AlertTarget
 from annotation.models.project import Project
-from annotation.models.trust import Alert, AlertTarget
 from annotation.services import alerting, delivering, targeting
 
 DELIVERIES_SHOWN = 20

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import Membership, User
 from annotation import people_table, selectors, standing_selectors, standing_words
 from annotation.models.project import Project
-from annotation.models.trust import Standing
+from annotation.models.standing import Standing
 from annotation.models.work import Assignment, Judgment
 from annotation.people_table import Person
 from annotation.plain import to_plain

@@ -26,8 +26,10 @@ from annotation import (
     spot_check_selectors,
     standing_selectors,
 )
+from annotation.models.alert import Alert
 from annotation.models.project import Project
-from annotation.models.trust import Alert, QualityReport, Standing
+from annotation.models.quality import QualityReport
+from annotation.models.standing import Standing
 from annotation.progress_selectors import Totals
 from annotation.services import reporting
 from annotation.views.monitor_tables import TABLES, harmless

@@ -22,7 +22,7 @@ from annotation import (
     vote_selectors,
 )
 from annotation.answer_form import Entered
-from annotation.models.trust import Review
+from annotation.models.review import Review
 from annotation.models.work import Judgment
 from annotation.services import adjudicating, discussing
 from annotation.views.judging_context import key_rows

@@ -22,7 +22,7 @@ from annotation import (
 )
 from annotation.answering.answer import InvalidAnswer
 from annotation.models.project import Project
-from annotation.models.trust import Review
+from annotation.models.review import Review
 from annotation.services import adjudicating, spot_checking
 from annotation.views import review_page
 

@@ -66,7 +66,7 @@ def report(project: Any, _rest: str) -> dict[str, Any]:
 
 def first_report(project: Any, rest: str) -> dict[str, Any]:
     """The ways of making labels are compared too, as they are again with every tenth more votes."""
-    from annotation.models.trust import QualityReport
+    from annotation.models.quality import QualityReport
 
     QualityReport.objects.filter(project=project).delete()
     return report(project, rest)

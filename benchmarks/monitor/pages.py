@@ -30,7 +30,8 @@ class Page:
 def pages(project: Any) -> list[Page]:
     """Every page on one person or item is of one with much to show."""
     from accounts.models import User
-    from annotation.models.trust import Review, Standing
+    from annotation.models.review import Review
+    from annotation.models.standing import Standing
 
     paused = Standing.objects.filter(project=project).order_by("pk").first()
     assert paused is not None

@@ -89,7 +89,8 @@ def job(data: Path, project: Any, name: str, call: str) -> dict[str, Any]:
 def time_pages(data: Path, project: Any, manager: Any) -> None:
     from django.test import Client
 
-    from annotation.models.trust import ChangedItem, Standing
+    from annotation.models.quality import ChangedItem
+    from annotation.models.standing import Standing
 
     paused = Standing.objects.filter(project=project).order_by("pk").first()
     assert paused is not None

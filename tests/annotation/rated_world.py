@@ -10,7 +10,7 @@ from typing import Any
 
 from accounts.models import Membership, Role
 from annotation.models.project import Project
-from annotation.models.trust import Standing
+from annotation.models.standing import Standing
 from annotation.models.work import Answer, Item, Judgment
 from tests import factories
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from accounts.models import User
 from annotation.answering.answer import Answer
 from annotation.models.project import Project
-from annotation.models.trust import Review
+from annotation.models.review import Review
 from annotation.models.work import Item
 from annotation.services import adjudicating, aggregating, judging
 from tests.annotation.watching import judged

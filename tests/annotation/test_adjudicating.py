@@ -9,7 +9,7 @@ from accounts.models import Role
 from annotation import vote_selectors
 from annotation.answering.answer import InvalidAnswer
 from annotation.models.quality import GoldAnswer
-from annotation.models.trust import Review
+from annotation.models.review import Review
 from annotation.models.work import Assignment, Item, Judgment
 from annotation.services import adjudicating, assigning, gold, judging
 from tests import factories

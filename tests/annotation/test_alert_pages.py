@@ -11,8 +11,8 @@ from django.test import Client, RequestFactory
 from accounts.models import AuditEntry, Role, User
 from annotation import alert_selectors, alert_words
 from annotation.delivery_words import PROBLEMS, problem_in_words
+from annotation.models.alert import Alert, AlertDelivery, AlertTarget
 from annotation.models.project import Project
-from annotation.models.trust import Alert, AlertDelivery, AlertTarget
 from annotation.services import alerting, delivering, targeting
 from tests import factories
 from tests.annotation.listening import Listener, listening

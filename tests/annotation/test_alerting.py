@@ -6,8 +6,8 @@ from django.utils import timezone, translation
 
 from accounts.models import AuditEntry, Role, User
 from annotation import alert_selectors, alert_words
+from annotation.models.alert import Alert, AlertDelivery, AlertTarget
 from annotation.models.project import Project
-from annotation.models.trust import Alert, AlertDelivery, AlertTarget
 from annotation.services import alerting, waking
 from tests import factories
 from tests.annotation.crowds import at_once

@@ -15,7 +15,7 @@ from annotation.aggregation.flags import Flag
 from annotation.annotator_selectors import Totals
 from annotation.answering.answer import Answer as Given
 from annotation.models.project import Project
-from annotation.models.trust import Message, Standing
+from annotation.models.standing import Message, Standing
 from annotation.models.work import Judgment
 from annotation.plain import NotPlain, from_plain, to_plain
 from annotation.services import aggregating, assessing, standing

@@ -13,8 +13,8 @@ from django.core import mail
 from django.utils import timezone, translation
 
 from annotation import tasks
+from annotation.models.alert import Alert, AlertDelivery, AlertTarget
 from annotation.models.project import Project
-from annotation.models.trust import Alert, AlertDelivery, AlertTarget
 from annotation.models.worker import WorkerHeartbeat
 from annotation.services import alerting, delivering, standing_in, waking
 from tests import factories

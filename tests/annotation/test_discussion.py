@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation.models.project import Guideline
-from annotation.models.trust import Comment
+from annotation.models.review import Comment
 from annotation.models.work import Item
 from annotation.services import discussing, projects, reviewing
 from tests import factories

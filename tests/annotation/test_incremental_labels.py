@@ -11,8 +11,8 @@ from accounts.models import User
 from annotation.aggregation.competence import competence
 from annotation.answering.answer import Answer as Given
 from annotation.models.project import Project
-from annotation.models.quality import SoftLabel
-from annotation.models.trust import AggregationFit, ChangedItem, QualityReport, Standing
+from annotation.models.quality import AggregationFit, ChangedItem, QualityReport, SoftLabel
+from annotation.models.standing import Standing
 from annotation.models.work import Judgment
 from annotation.services import aggregating, assigning, fitting
 from tests import factories

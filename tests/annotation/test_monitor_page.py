@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import User
 from annotation import monitoring, progress_selectors
 from annotation.models.project import Project
-from annotation.models.trust import Review
+from annotation.models.review import Review
 from annotation.models.work import Judgment
 from annotation.models.worker import WorkerHeartbeat
 from annotation.services import assessing, reporting

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from accounts.models import Role, User
 from annotation import tasks
+from annotation.models.alert import Alert
 from annotation.models.project import Project
-from annotation.models.trust import Alert
 from annotation.models.work import Assignment, Item
 from annotation.models.worker import WorkerHeartbeat
 from annotation.services import noticing

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from annotation.agreement.units import from_ratings
-from annotation.models.trust import Standing
+from annotation.models.standing import Standing
 from annotation.rating_arrays import RatingArrays, dense, rankings, readings_of
 from tests import factories
 from tests.annotation.rated_world import CRITERIA, Said, counted, rated_world, said

@@ -12,8 +12,10 @@ from django.utils import timezone
 
 from accounts.models import Role, User
 from accounts.services import membership
+from annotation.models.alert import Alert
 from annotation.models.project import Project
-from annotation.models.trust import Alert, ChangedItem, QualityReport, Standing
+from annotation.models.quality import ChangedItem, QualityReport
+from annotation.models.standing import Standing
 from annotation.plain import from_plain, to_plain
 from annotation.services import gold, projects, reporting, standing
 from annotation.services.reporting import Report

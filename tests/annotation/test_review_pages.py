@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from annotation.models.trust import ModelOdds, Review
+from annotation.models.review import ModelOdds, Review
 from annotation.models.work import Assignment, Item
 from annotation.services import adjudicating, reviewing
 from tests import factories

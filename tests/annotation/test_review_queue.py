@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from annotation import review_selectors
 from annotation.models.project import Project
-from annotation.models.trust import ModelOdds, Standing
+from annotation.models.review import ModelOdds
+from annotation.models.standing import Standing
 from annotation.models.work import Assignment, Item
 from annotation.services import adjudicating, aggregating, gold
 from tests import factories

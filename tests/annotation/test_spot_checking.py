@@ -7,7 +7,8 @@ from annotation import review_selectors, spot_check_selectors
 from annotation.aggregation.wilson import wilson
 from annotation.answering.answer import Answer
 from annotation.models.project import Project
-from annotation.models.trust import Review, Standing
+from annotation.models.review import Review
+from annotation.models.standing import Standing
 from annotation.models.work import Item
 from annotation.services import adjudicating, aggregating, judging, reviewing, spot_checking
 from annotation.tasks import draw_spot_checks

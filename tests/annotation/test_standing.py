@@ -8,7 +8,7 @@ from accounts.models import AuditEntry, User
 from annotation import standing_selectors
 from annotation.models.project import Project
 from annotation.models.quality import SoftLabel
-from annotation.models.trust import Message, Standing
+from annotation.models.standing import Message, Standing
 from annotation.models.work import Assignment, Judgment
 from annotation.services import aggregating, assigning, judging, reviewing, standing
 from tests import factories

@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 from accounts.models import Role, User
 from annotation.models.project import Project
 from annotation.models.quality import SoftLabel
-from annotation.models.trust import Review, Standing
+from annotation.models.review import Review
+from annotation.models.standing import Standing
 from annotation.models.work import Item
 from annotation.services import aggregating
 from tests import factories

@@ -8,8 +8,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from accounts.models import Role, User
+from annotation.models.alert import Alert, AlertTarget
 from annotation.models.project import Project
-from annotation.models.trust import Alert, AlertTarget
 from annotation.services import alerting, delivering
 from tests import cast, factories
 from tests.annotation.listening import Listener, listening

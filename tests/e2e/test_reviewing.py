@@ -8,7 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from annotation.models.project import Project
-from annotation.models.trust import Review
+from annotation.models.review import Review
 from annotation.models.work import Assignment, Item
 from annotation.services import adjudicating, aggregating, discussing, spot_checking
 from tests import factories

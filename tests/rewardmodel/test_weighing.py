@@ -11,7 +11,7 @@ from annotation import review_selectors
 from annotation.aggregation.odds import divergence
 from annotation.models.content import Response
 from annotation.models.project import Project
-from annotation.models.trust import ModelOdds
+from annotation.models.review import ModelOdds
 from annotation.services import aggregating
 from rewardmodel.models import Ensemble
 from rewardmodel.services import promoting, scoring, weighing
