@@ -96,6 +96,23 @@ class SigninLink(models.Model):
         return f"sign-in link for {self.user}"
 
 
+class ApiToken(models.Model):
+    """What a program shows to act for a person. Only the token's hash is stored."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=100)  # what it is for, in the person's words
+    token_hash = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    window_started_at = models.DateTimeField(null=True)  # of the minute in which its use is counted
+    window_count = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user}"
+
+
 class AuditEntry(models.Model):
     """Who did what, when. Written by services, never changed."""
 

@@ -28,7 +28,7 @@ from annotation.services.reporting import Report
 class Monitor:
     verdict: Verdict
     totals: Totals
-    progress: progress_selectors.Progress
+    progress: progress_selectors.Totals
     forecast: Forecast | None
     headline: Estimate
     headline_text: str
@@ -66,7 +66,7 @@ def monitor_of(
             estimate=headline, project=project, totals=report.totals, people=people, drift=report.drift
         ),
         totals=report.totals,
-        progress=progress_selectors.Progress(0, 0, totals.done, totals.total, totals.open_slots),
+        progress=totals,
         forecast=forecast(totals.open_slots, report.days),
         headline=headline,
         headline_text=charts.decimal(headline.value) if headline.value is not None else "–",

@@ -40,6 +40,13 @@ class Totals:
     total: int = 0
     open_slots: int = 0
 
+    @property
+    def percent(self) -> int:
+        """All of it only when nothing is missing."""
+        if not self.total:
+            return 0
+        return min(round(100 * self.done / self.total), 100 if self.done == self.total else 99)
+
 
 @dataclass(frozen=True)
 class _Pace:
@@ -73,10 +80,8 @@ class Progress:
 
     @property
     def percent(self) -> int:
-        """Of the project; all of it only when nothing is missing."""
-        if not self.total:
-            return 0
-        return min(round(100 * self.done / self.total), 100 if self.done == self.total else 99)
+        """Of the project."""
+        return Totals(self.done, self.total, self.open_slots).percent
 
     @property
     def toward_goal(self) -> int:

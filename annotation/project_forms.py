@@ -16,7 +16,13 @@ from django.utils.translation import gettext_lazy
 from annotation.method_words import METHODS
 from annotation.models.project import Project, default_reasons
 from annotation.project_presets import KINDS, PRESETS, starting_guidelines
-from annotation.services.project_rules import LONGEST_DESCRIPTION, LONGEST_LEASE, LONGEST_NAME, MOST_CRITERIA
+from annotation.services.project_rules import (
+    HEAVIEST,
+    LONGEST_DESCRIPTION,
+    LONGEST_LEASE,
+    LONGEST_NAME,
+    MOST_CRITERIA,
+)
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -185,7 +191,7 @@ class ProjectForm(forms.Form):
                 self.add_error("slug", _("Give an address: letters a to z, digits and hyphens."))
         return cleaned
 
-    def settings(self, criteria: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    def settings(self, criteria: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What the service takes; only what is valid, so that a preview works with half a form."""
         given = self.cleaned_data
         settings: dict[str, Any] = {name: given[name] for name in AS_THEY_STAND if name in given}
@@ -206,6 +212,9 @@ class CriterionForm(forms.Form):
     name = forms.CharField(label=gettext_lazy("Name"), max_length=LONGEST_NAME)
     description = forms.CharField(
         label=gettext_lazy("What it asks"), max_length=LONGEST_DESCRIPTION, required=False
+    )
+    weight = forms.FloatField(
+        label=gettext_lazy("Weight"), min_value=0, max_value=HEAVIEST, required=False, localize=False
     )
     name.widget.attrs["dir"] = description.widget.attrs["dir"] = "auto"
 
@@ -250,7 +259,7 @@ def rows_of(data: QueryDict) -> list[dict[str, str]]:
     return [
         {
             part: str(data.get(f"criteria-{row}-{part}", "")).replace("\x00", "")
-            for part in ("name", "description")
+            for part in ("name", "description", "weight")
         }
         for row in range(min(count, MOST_CRITERIA + 8))
     ]

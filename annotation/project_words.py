@@ -103,7 +103,8 @@ def value_in_words(value: Any, name: str = "") -> str:
         return _("none")
     if name == "criteria":
         return "; ".join(
-            f"{one['name']} ({one['description']})" if one.get("description") else one["name"]
+            (f"{one['name']} ({one['description']})" if one.get("description") else one["name"])
+            + (f" × {one['weight']:g}" if one.get("weight") is not None else "")
             for one in value
         )
     if isinstance(value, list):

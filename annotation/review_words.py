@@ -120,7 +120,8 @@ def _differ(project: Project, votes: DisputedItem, hidden: bool) -> str:
 
 def says(odds: ModelOdds) -> str:
     share, choice = max((odds.p_a, "a"), (odds.p_tie, "tie"), (odds.p_b, "b"))
-    return _("the model: %(answer)s, %(share)s") % {
+    return _("the model (%(source)s): %(answer)s, %(share)s") % {
+        "source": odds.source or _("an earlier one"),
         "answer": CHOICES[choice],
         "share": f"{100 * share:.0f} %",
     }

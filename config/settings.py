@@ -34,6 +34,10 @@ LAUREL_EXPORT_DIR = LAUREL_DATA_DIR / "exports"
 LAUREL_UPLOAD_DIR = LAUREL_DATA_DIR / "uploads"
 LAUREL_UPLOAD_BYTES = environment.integer("LAUREL_UPLOAD_MB", 256, low=1, high=65536) * 2**20
 
+LAUREL_API_RESPONSES_PER_MINUTE = environment.integer(
+    "LAUREL_API_RESPONSES_PER_MINUTE", 6_000, low=1_000, high=10_000_000
+)
+
 # --- secrets and hosts ----------------------------------------------------------------------------
 SECRET_KEY = environment.secret_key(
     "LAUREL_SECRET_KEY", keep_in=LAUREL_DATA_DIR / "secret_key", strict=PRODUCTION

@@ -81,7 +81,7 @@ def learning_curve(curve: Sequence[Mapping[str, float]], labels: Sequence[str]) 
     names = ("train", "validation")
     values = [point[name] for point in curve for name in names]
     first, last = curve[0]["step"], curve[-1]["step"]
-    x, y = _Scale(first, last, LEFT, WIDTH - RIGHT), _Scale(min(values), max(values), HEIGHT - BOTTOM, TOP)
+    x, y = Scale(first, last, LEFT, WIDTH - RIGHT), Scale(min(values), max(values), HEIGHT - BOTTOM, TOP)
     lines = tuple(
         Line(
             series=number + 1,
@@ -94,8 +94,34 @@ def learning_curve(curve: Sequence[Mapping[str, float]], labels: Sequence[str]) 
     )
     return Plot(
         lines,
-        tuple(Tick(x(at), f"{at:g}") for at in _round_values(first, last, 5)),
-        tuple(Tick(y(at), f"{at:.3g}") for at in _round_values(min(values), max(values), 4)),
+        tuple(Tick(x(at), f"{at:g}") for at in round_values(first, last, 5)),
+        tuple(Tick(y(at), f"{at:.3g}") for at in round_values(min(values), max(values), 4)),
+    )
+
+
+def overlaid(curves: Sequence[Sequence[Mapping[str, float]]], labels: Sequence[str]) -> Plot | None:
+    """The validation loss of several runs by step; those with fewer than two points are left out."""
+    known = [(i, curve) for i, curve in enumerate(curves) if len(curve) > 1]
+    if not known:
+        return None
+    values = [point["validation"] for _, curve in known for point in curve]
+    steps = [point["step"] for _, curve in known for point in curve]
+    x = Scale(min(steps), max(steps), LEFT, WIDTH - RIGHT)
+    y = Scale(min(values), max(values), HEIGHT - BOTTOM, TOP)
+    lines = tuple(
+        Line(
+            series=i + 1,
+            points=" ".join(f"{x(point['step']):.1f},{y(point['validation']):.1f}" for point in curve),
+            label=labels[i],
+            end_x=x(curve[-1]["step"]),
+            end_y=y(curve[-1]["validation"]),
+        )
+        for i, curve in known
+    )
+    return Plot(
+        lines,
+        tuple(Tick(x(at), f"{at:g}") for at in round_values(min(steps), max(steps), 5)),
+        tuple(Tick(y(at), f"{at:.3g}") for at in round_values(min(values), max(values), 4)),
     )
 
 
@@ -107,7 +133,7 @@ def whiskers(rows: Sequence[tuple[str, int, Mapping[str, Any]]]) -> Whiskers | N
     low = min(0.5, *(_low(found) for _, _, found in known))
     high = max(0.75, *(_high(found) for _, _, found in known))
     low, high = math.floor(low * 20) / 20, min(1.0, math.ceil(high * 20) / 20)
-    x = _Scale(low, high, 24, WIDTH - 24)
+    x = Scale(low, high, 24, WIDTH - 24)
     return Whiskers(
         rows=tuple(
             Whisker(
@@ -120,7 +146,7 @@ def whiskers(rows: Sequence[tuple[str, int, Mapping[str, Any]]]) -> Whiskers | N
             )
             for label, series, found in known
         ),
-        ticks=tuple(Tick(x(at), f"{at:.2f}") for at in _round_values(low, high, 6)),
+        ticks=tuple(Tick(x(at), f"{at:.2f}") for at in round_values(low, high, 6)),
     )
 
 
@@ -163,7 +189,9 @@ def _high(found: Mapping[str, Any]) -> float:
 
 
 @dataclass(frozen=True)
-class _Scale:
+class Scale:
+    """From [low, high] to [start, end]."""
+
     low: float
     high: float
     start: float
@@ -174,7 +202,13 @@ class _Scale:
         return round(self.start + (value - self.low) / span * (self.end - self.start), 1)
 
 
-def _round_values(low: float, high: float, count: int) -> list[float]:
+def span(low: float, high: float, *, width: float, edge: float) -> tuple[Scale, tuple[Tick, ...]]:
+    """A scale from low to high over a canvas so wide, and three or four round marks on it."""
+    scale = Scale(low, high, edge, width - edge)
+    return scale, tuple(Tick(scale(at), f"{at:g}") for at in round_values(low, high, 3))
+
+
+def round_values(low: float, high: float, count: int) -> list[float]:
     """About `count` round numbers within [low, high]."""
     span = high - low
     if span <= 0:

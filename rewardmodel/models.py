@@ -99,3 +99,34 @@ class Ensemble(models.Model):
 
     def __str__(self) -> str:
         return f"ensemble of {self.run}"
+
+
+class HandOver(models.Model):
+    """A run's model as a folder for other trainers, made in the background; made again, it takes the place
+    of the one before. Like a run it is held by a lease, and the row is the truth."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        READY = "ready", "Ready"
+        FAILED = "failed", "Failed"
+
+    run = models.OneToOneField(TrainingRun, on_delete=models.CASCADE, related_name="hand_over")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    folder = models.CharField(max_length=500)  # relative to LAUREL_DATA_DIR; a new one each time
+    holder = models.CharField(max_length=40, blank=True)
+    lease_expires_at = models.DateTimeField(null=True)  # of a queued one: when to send it again
+    attempts = models.PositiveSmallIntegerField(default=0)
+    progress = models.JSONField(default=dict)
+    reason = models.TextField(blank=True)  # why it failed
+    bytes = models.PositiveBigIntegerField(null=True)
+    sha256 = models.CharField(max_length=64, blank=True)  # of manifest.json, which holds those of the rest
+    about = models.JSONField(null=True)  # handover.json
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"hand-over of {self.run}"

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from annotation.charts import thousands
-from rewardmodel import charts
+from rewardmodel import charts, figures, findings
+from rewardmodel.criteria_page import report_of
 from rewardmodel.models import TrainingRun
 
 PHASES: dict[str, Promise] = {
@@ -140,12 +140,15 @@ class Report:
     details: tuple[Row, ...]
     how: str
     left_out: tuple[Row, ...]
+    answers: tuple[findings.Answer, ...]
+    chapters: tuple[findings.Chapter, ...]
 
 
-def report(run: TrainingRun) -> Report | None:
-    metrics = run.metrics
-    if not metrics:
+def report(run: TrainingRun, criterion: str = "") -> Report | None:
+    """Of one criterion, or of the overall."""
+    if not run.metrics:
         return None
+    metrics = report_of(run.metrics, criterion)
     bins = metrics.get("reliability", [])
     return Report(
         tiles=_tiles(metrics),
@@ -159,6 +162,8 @@ def report(run: TrainingRun) -> Report | None:
             if text
         ),
         left_out=_left_out(run, metrics),
+        answers=findings.answers(metrics),
+        chapters=findings.chapters(metrics),
     )
 
 
@@ -167,19 +172,28 @@ def _tiles(metrics: Mapping[str, Any]) -> tuple[Row, ...]:
     tiles = [
         Row(
             _("Accuracy"),
-            _number(accuracy.get("value")),
-            _("%(range)s, %(n)s pairs") % {"range": _range(accuracy), "n": thousands(accuracy["n"])},
+            figures.number(accuracy.get("value")),
+            _("%(range)s, %(n)s pairs")
+            % {"range": figures.interval_range(accuracy), "n": thousands(accuracy["n"])},
         )
     ]
     lift = metrics.get("lift_over_length")
     if lift and lift.get("value") is not None:
-        tiles.append(Row(_("Above length alone"), _signed(100 * lift["value"]), _range(lift, 100, 1)))
+        tiles.append(
+            Row(
+                _("Above length alone"),
+                figures.signed(100 * lift["value"]),
+                figures.interval_range(lift, 100, 1),
+            )
+        )
     for name, label in (
         ("nll", _("Log-loss per vote")),
         ("brier", _("Brier")),
         ("ece", _("Calibration error")),
     ):
-        tiles.append(Row(label, _number(metrics.get(name)), _range(intervals.get(name, {}))))
+        tiles.append(
+            Row(label, figures.number(metrics.get(name)), figures.interval_range(intervals.get(name, {})))
+        )
     return tuple(tiles)
 
 
@@ -215,13 +229,14 @@ def _details(metrics: Mapping[str, Any]) -> tuple[Row, ...]:
             _("Heads and steps"),
             _("%(heads)s heads, %(steps)s steps") % _counts(trained, "heads", "steps"),
         ),
+        *([Row(_("Started from"), str(trained["started_from"]))] if "started_from" in trained else []),
         Row(
             _("Ties"),
             _("%(n)s pairs without a winner") % _counts(ties, "n"),
             _("mean margin %(ties)s, of decided pairs %(decided)s")
             % {
-                "ties": _number(ties.get("mean_margin")),
-                "decided": _number(ties.get("mean_margin_of_decided")),
+                "ties": figures.number(ties.get("mean_margin")),
+                "decided": figures.number(ties.get("mean_margin_of_decided")),
             },
         ),
         Row(
@@ -232,16 +247,16 @@ def _details(metrics: Mapping[str, Any]) -> tuple[Row, ...]:
         Row(
             _("Reward and length"),
             _("Pearson %(p)s, Spearman %(s)s")
-            % {"p": _number(bias.get("pearson")), "s": _number(bias.get("spearman"))},
+            % {"p": figures.number(bias.get("pearson")), "s": figures.number(bias.get("spearman"))},
             _("the longer response wins %(model)s with the model, %(votes)s with the voters")
             % {
-                "model": _percent(bias.get("longer_wins_model")),
-                "votes": _percent(bias.get("longer_wins_votes")),
+                "model": figures.percent(bias.get("longer_wins_model")),
+                "votes": figures.percent(bias.get("longer_wins_votes")),
             },
         ),
         Row(
             _("Temperature and tie parameter"),
-            f"{_number(temperature.get('value'))} · {_number(temperature.get('tau'))}",
+            f"{figures.number(temperature.get('value'))} · {figures.number(temperature.get('tau'))}",
         ),
     ]
     return tuple(rows)
@@ -257,27 +272,5 @@ def _counts(values: Mapping[str, Any], *names: str) -> dict[str, str]:
     return {name: thousands(values[name]) if name in values else "?" for name in names}
 
 
-def _signed(value: float) -> str:
-    return ("+" if value >= 0 else "") + number_format(value, 1)
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else number_format(value, 3)
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.0f} %"
-
-
-def _range(found: Mapping[str, Any], factor: float = 1, places: int = 3) -> str:
-    low, high = found.get("low"), found.get("high")
-    if low is None or high is None:
-        return ""
-    return _("%(low)s to %(high)s") % {
-        "low": number_format(factor * low, places),
-        "high": number_format(factor * high, places),
-    }
-
-
 def _short(found: Mapping[str, Any]) -> str:
-    return _number(found.get("value"))
+    return figures.number(found.get("value"))

@@ -1,11 +1,13 @@
 """Reads about training runs and ensembles."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
+from accounts.models import AuditEntry, User
 from annotation.models.project import Project
 from annotation.models.work import Judgment
 from annotation.selectors import worker_alive
@@ -21,7 +23,7 @@ def runs_of(project: Project) -> QuerySet[TrainingRun]:
 def run_for(project: Project, number: int) -> TrainingRun:
     """The project's run of that number, or Http404."""
     run = (
-        project.training_runs.select_related("project", "snapshot", "ensemble", "created_by")
+        project.training_runs.select_related("project", "snapshot", "ensemble", "hand_over", "created_by")
         .filter(number=number)
         .first()
     )
@@ -33,6 +35,46 @@ def run_for(project: Project, number: int) -> TrainingRun:
 def active_ensemble(project: Project) -> Ensemble | None:
     """What scores now, with its run."""
     return project.ensembles.select_related("run", "project").filter(active=True).first()
+
+
+PROMOTED, ROLLED_BACK = "ensemble promoted", "ensemble rolled back"  # as promoting records them
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One change of what scores. actor None: the gate, or a command. verdict: the gate's word on the run."""
+
+    at: datetime
+    actor: User | None
+    run: int
+    before: int | None
+    back: bool  # a roll-back
+    reason: str
+    verdict: str
+
+    @property
+    def by_gate(self) -> bool:
+        return self.actor is None and bool(self.verdict) and self.reason == self.verdict
+
+
+def promotions_of(project: Project, *, most: int = 20) -> list[Promotion]:
+    """The latest first, from the audit log."""
+    entries = AuditEntry.objects.filter(project=project, action__in=(PROMOTED, ROLLED_BACK))
+    found = list(entries.select_related("actor").order_by("-at", "-pk")[:most])
+    verdicts = dict(project.training_runs.values_list("number", "verdict")) if found else {}
+    return [
+        Promotion(
+            at=one.at,
+            actor=one.actor,
+            run=number,
+            before=one.detail.get("before", one.detail.get("from")),
+            back=one.action == ROLLED_BACK,
+            reason=one.detail.get("reason", ""),
+            verdict=verdicts.get(number, ""),
+        )
+        for one in found
+        if (number := one.detail.get("run", one.detail.get("to"))) is not None
+    ]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 
 from rewardmodel.models import QUEUE
-from rewardmodel.services import following, reconciling, sending, weighing
+from rewardmodel.services import following, handing_over, reconciling, sending, weighing
 
 
 @shared_task(name=sending.TRAIN)
@@ -18,7 +18,13 @@ def train(run_id: int) -> bool:
 @shared_task(name="rewardmodel.reconcile")
 def reconcile() -> int:
     """Every few seconds: recover what a lost worker or a lost message left behind."""
-    return len(reconciling.reconcile())
+    return len(reconciling.reconcile()) + len(handing_over.reconcile())
+
+
+@shared_task(name=sending.HAND_OVER)
+def hand_over(hand_over_id: int) -> bool:
+    """Carry out a queued hand-over. A message that comes twice, or late, finds nothing to do."""
+    return handing_over.execute(hand_over_id)
 
 
 @shared_task(name="rewardmodel.weigh")

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from annotation.models.project import Project
 from annotation.selectors import BUILDERS, project_for
-from rewardmodel import presentation, selectors
+from rewardmodel import criteria_page, handover_presentation, preflight_page, presentation, selectors
 from rewardmodel.models import TrainingRun
 from rewardmodel.services import outcomes, promoting, running
 
@@ -35,6 +35,7 @@ def runs(request: HttpRequest, slug: str) -> HttpResponse:
         "page": page,
         "rows": rows,
         "active": selectors.active_ensemble(project),
+        "promotions": selectors.promotions_of(project),
         "under_way": project.training_runs.filter(state__in=running.ACTIVE).first(),
         "readiness": selectors.readiness(project),
         "trainer_alive": selectors.trainer_alive(),
@@ -62,7 +63,8 @@ def train(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 @require_safe
 def run(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """One run. While it is under way an htmx request gets its moving part, and at its end a reload."""
+    """One run, with the report of the overall or of ?criterion=. While it is under way an htmx request gets
+    its moving part, and at its end a reload."""
     project, _user = _enter(request, slug)
     found = selectors.run_for(project, number)
     under_way = found.state in running.ACTIVE
@@ -84,11 +86,14 @@ def run(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     }
     if partial:
         return render(request, "rewardmodel/run_live.html", context)
-    ensemble = getattr(found, "ensemble", None)
+    ensemble, criterion = getattr(found, "ensemble", None), request.GET.get("criterion", "")
     context |= {
-        "report": presentation.report(found),
+        "report": presentation.report(found, criterion),
+        "criteria": criteria_page.criteria(found.metrics, criterion),
+        "preflight": preflight_page.preflight(running.folder_of(found)),
         "ensemble": ensemble,
         "previous": promoting.previous(ensemble) if ensemble is not None and ensemble.active else None,
+        "hand_over": handover_presentation.panel(found),
     }
     return render(request, "rewardmodel/run.html", context)
 

@@ -167,6 +167,7 @@ def test_every_module_has_a_name() -> None:
         assert not NOT_A_NAME & set(path.relative_to(ROOT).parent.parts), path
 
 
+@pytest.mark.slow
 def test_only_config_reads_the_environment() -> None:
     """A bare `os.environ.setdefault(…)` writes, for libraries that look there: that is no reading."""
     readers = {}

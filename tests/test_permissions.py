@@ -35,6 +35,9 @@ from tests.cast import Cast, browser, make_cast
 from tests.kept import kept
 
 PUBLIC, SIGNED_IN, STAFF = "public", "signed in", "staff"
+TOKEN = (
+    "token"  # for programs: who is signed in has none (every role with one: rewardmodel/test_score_api.py)
+)
 CREATORS = frozenset({*MANAGERS, "outsider"})  # who manages any project may make another
 NO = 405
 
@@ -126,13 +129,22 @@ ROUTES = [
     Route(P + "data/snapshots/", BUILDERS, NO, 302),
     Route(P + "data/snapshots/<int:number>/", BUILDERS, 200, NO),
     Route(P + "data/snapshots/<int:number>/<slug:format>/", BUILDERS, 302, NO),  # 302: its files are gone
+    Route(P + "leaderboard/", BUILDERS, 200, NO),
+    Route(P + "leaderboard.json", BUILDERS, 200, NO),
+    Route(P + "leaderboard.csv", BUILDERS, 200, NO),
+    Route(P + "api/score", TOKEN, NO, 401, NO, 401),
     Route(P + "models/", BUILDERS, 200, NO),
+    Route(P + "models/compare", BUILDERS, 302, NO),  # 302: it names no two runs
     Route(P + "models/train", BUILDERS, NO, 302),
     Route(P + "models/roll-back", BUILDERS, NO, 302),
     Route(P + "models/<int:number>/", BUILDERS, 200, NO),
     Route(P + "models/<int:number>/metrics.json", BUILDERS, 200, NO),
+    Route(P + "models/<int:number>/card/", BUILDERS, 200, NO),
+    Route(P + "models/<int:number>/MODEL_CARD.md", BUILDERS, 200, NO),
     Route(P + "models/<int:number>/cancel", BUILDERS, NO, 302),
     Route(P + "models/<int:number>/promote", BUILDERS, NO, 302),
+    Route(P + "models/<int:number>/handover", BUILDERS, 302, 302),
+    Route(P + "models/<int:number>/handover.zip", BUILDERS, 302, NO),  # 302: none was made
     Route(P + "next/", BUILDERS, 200, NO),
     Route(P + "next/select/", BUILDERS, NO, 302),
     Route(P + "next/policy/", BUILDERS, NO, 302),
@@ -255,7 +267,7 @@ def test_every_route_is_in_the_matrix() -> None:
 
 
 def expected(route: Route, method: str, actor: str) -> int:
-    public = route.access == PUBLIC
+    public = route.access in (PUBLIC, TOKEN)
     if actor == "stranger":
         return route.stranger_get if method == "GET" else route.stranger_post
     answer = route.get if method == "GET" else route.post
@@ -283,7 +295,9 @@ def test_own_project(world: World, route: Route) -> None:
                 assert answer.url.startswith("/sign-in/?next=") == (actor == "stranger"), (method, actor)
 
 
-@pytest.mark.parametrize("route", [each for each in ROUTES if P in each.pattern], ids=by_pattern)
+@pytest.mark.parametrize(
+    "route", [each for each in ROUTES if P in each.pattern and each.access != TOKEN], ids=by_pattern
+)
 def test_anothers_project_answers_as_one_that_does_not_exist(world: World, route: Route) -> None:
     theirs, nobodys = world.url(route, slug="orchard"), world.url(route, slug="invented")
     for method, allowed in (("GET", route.get), ("POST", route.post)):
@@ -311,7 +325,7 @@ def test_other_methods_do_not_exist(world: World, route: Route) -> None:
 def test_posting_needs_a_csrf_token(world: World, route: Route) -> None:
     client = browser(world.cast.manager, csrf=True)
     answer = client.post(world.url(route))
-    assert answer.status_code == 403
+    assert answer.status_code == (401 if route.access == TOKEN else 403)  # 401: no cookie is looked at
     assert_headers(answer)
 
 

@@ -1,6 +1,6 @@
 """What follows from the flags of an annotator: nothing, a closer look, or a pause.
 
-    pause    failed gold; or signs of two kinds that do not follow from one another (`KINDS_OF_SIGN`)
+    pause    failed gold; or signs of two independent kinds (`signs`)
     watch    any other flag: more gold for them, and a place in the reviewers' list
     none     no flag
 
@@ -23,13 +23,13 @@ KINDS_OF_SIGN: Final[dict[Kind, str]] = {
     "gold": "gold",
     "weak": "gold",
     "guesses": "content",
-    "left": "place",
-    "right": "place",
-    "first": "place",
-    "later": "place",
+    "left": "habit",
+    "right": "habit",
+    "first": "habit",
+    "later": "habit",
     "fast": "pace",
-    "same": "sameness",
-    "run": "sameness",
+    "same": "habit",
+    "run": "habit",
     "unlike": "logic",
     "round": "logic",
 }
@@ -58,8 +58,13 @@ def decide(
 
 
 def signs(flags: Sequence[Flag]) -> set[str]:
-    """The independent kinds of sign among the flags."""
-    return {KINDS_OF_SIGN[flag.kind] for flag in flags}
+    """The independent kinds of sign among the flags: for a careful person one by chance brings no other.
+
+    Who favours a side or an answer has long runs, gives one answer often, says the opposite when the order is
+    reversed, and makes circles: all that is one habit.
+    """
+    kinds = {KINDS_OF_SIGN[flag.kind] for flag in flags}
+    return kinds - {"logic"} if "habit" in kinds else kinds
 
 
 def watched_rate(project_rate: float) -> float:

@@ -1,7 +1,9 @@
-"""The snapshot folder: responses.parquet, preferences.parquet, manifest.json. The only hand-off to training.
+"""The snapshot folder, the only hand-off to training: responses.parquet, preferences.parquet (soft labels),
+judgments.parquet (the answers behind them) and manifest.json.
 
 Immutable: written once under a temporary name and renamed, every file's SHA-256 in the manifest. Rows are
-sorted by (prompt_id, response_id) and (prompt_id, pair_id, criterion); the same input gives the same bytes.
+sorted by (prompt_id, response_id), (prompt_id, pair_id, criterion) and (prompt_id, item_id, annotator,
+criterion); the same input gives the same bytes. Folders of format 1 have no judgments and no categories.
 """
 
 import json
@@ -20,6 +22,13 @@ import pyarrow.parquet as pq
 
 from annotation.interchange.atomic_folder import FileSum, atomic_folder, file_sum
 from annotation.interchange.records import Kind
+from annotation.interchange.snapshot_answers import (
+    ANSWER_SCHEMA,
+    AnswerRow,
+    SplitAnswer,
+    answer_values,
+    checked_answers,
+)
 from annotation.interchange.snapshot_rows import (
     PREFERENCE_SCHEMA,
     RESPONSE_SCHEMA,
@@ -35,8 +44,10 @@ from annotation.interchange.snapshot_rows import (
 from annotation.interchange.sorted_rows import Row, sorted_rows
 from annotation.interchange.split import FRACTIONS, assign_splits
 
-FORMAT = "laurel-snapshot/1"
-RESPONSES, PREFERENCES, MANIFEST = "responses.parquet", "preferences.parquet", "manifest.json"
+FORMAT = "laurel-snapshot/2"
+RESPONSES, PREFERENCES, JUDGMENTS = "responses.parquet", "preferences.parquet", "judgments.parquet"
+MANIFEST = "manifest.json"
+HELD = {"laurel-snapshot/1": {RESPONSES, PREFERENCES}, FORMAT: {RESPONSES, PREFERENCES, JUDGMENTS}}
 ROW_GROUP_ROWS = 4096
 
 
@@ -55,6 +66,7 @@ class Manifest:
     counts: Mapping[str, int]
     left_out: Mapping[str, int]
     guideline_version: int | str | None
+    criteria_weights: Mapping[str, float] | None = None  # in the overall reward; none: nobody said
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -72,6 +84,7 @@ def write_snapshot(
     *,
     responses: Iterable[ResponseRow],
     preferences: Iterable[PreferenceRow],
+    answers: Iterable[AnswerRow] = (),
     project: str,
     kind: Kind,
     criteria: Sequence[str],
@@ -79,6 +92,7 @@ def write_snapshot(
     split_seed: int,
     left_out: Mapping[str, int],
     guideline_version: int | str | None,
+    criteria_weights: Mapping[str, float] | None = None,
     fractions: Mapping[str, float] = FRACTIONS,
 ) -> Manifest:
     """Write a snapshot folder, whole or not at all, from rows in any order; each iterable is read once.
@@ -89,9 +103,11 @@ def write_snapshot(
     if created_at.tzinfo is None:
         raise SnapshotError(f"created_at {created_at.isoformat()} has no zone: pass an aware time")
     with atomic_folder(folder) as partial, TemporaryDirectory(dir=partial.parent, prefix=".sort-") as scratch:
-        response_runs, preference_runs = Path(scratch, "responses"), Path(scratch, "preferences")
-        response_runs.mkdir()
-        preference_runs.mkdir()
+        response_runs, preference_runs, answer_runs = (
+            Path(scratch, name) for name in ("responses", "preferences", "judgments")
+        )
+        for runs in (response_runs, preference_runs, answer_runs):
+            runs.mkdir()
         judged: dict[str, None] = {}
         noted = _noting_prompts(preferences, judged)
         preference_rows = sorted_rows(noted, itemgetter(1, 0, 4), preference_runs)
@@ -101,6 +117,9 @@ def write_snapshot(
         written = _write(partial / RESPONSES, RESPONSE_SCHEMA, checked_responses(response_rows, prompt_of))
         check = PreferenceCheck(frozenset(criteria), prompt_of, splits)
         labels = _write(partial / PREFERENCES, PREFERENCE_SCHEMA, check.passing(preference_rows))
+        answer_rows = sorted_rows(map(answer_values, answers), itemgetter(0, 1, 2, 3), answer_runs)
+        passing = checked_answers(answer_rows, check.criteria, prompt_of, splits)
+        judgments = _write(partial / JUDGMENTS, ANSWER_SCHEMA, passing)
         prompts = Counter(splits.values())
         manifest = Manifest(
             project=project,
@@ -116,6 +135,7 @@ def write_snapshot(
             files={
                 RESPONSES: file_sum(partial / RESPONSES, written),
                 PREFERENCES: file_sum(partial / PREFERENCES, labels),
+                JUDGMENTS: file_sum(partial / JUDGMENTS, judgments),
             },
             counts={
                 "prompts": len(set(prompt_of.values())),
@@ -123,9 +143,11 @@ def write_snapshot(
                 "pairs": sum(check.pairs.values()),
                 "preferences": labels,
                 "votes": check.votes,
+                "judgments": judgments,
             },
             left_out=dict(left_out),
             guideline_version=guideline_version,
+            criteria_weights=None if criteria_weights is None else dict(criteria_weights),
         )
         text = json.dumps(manifest.as_json(), ensure_ascii=False, indent=2) + "\n"
         (partial / MANIFEST).write_text(text, encoding="utf-8")
@@ -137,8 +159,12 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         found = json.loads(path.read_bytes())
-        if found["format"] != FORMAT:
-            raise SnapshotError(f"{path} has format {found['format']!r}, this version reads {FORMAT!r}")
+        if found["format"] not in HELD:
+            raise SnapshotError(
+                f"{path} has format {found['format']!r}, this version reads {', '.join(HELD)}"
+            )
+        if missing := HELD[found["format"]] - found["files"].keys():
+            raise SnapshotError(f"the manifest of {folder} does not list {min(missing)}: make it again")
         return Manifest(
             project=found["project"],
             created_at=found["created_at"],
@@ -149,6 +175,7 @@ def read_manifest(folder: Path) -> Manifest:
             counts=found["counts"],
             left_out={entry["reason"]: entry["count"] for entry in found["left_out"]},
             guideline_version=found["guideline_version"],
+            criteria_weights=found.get("criteria_weights"),
         )
     except FileNotFoundError as error:
         raise SnapshotError(f"{folder} is not a snapshot: it has no {MANIFEST}") from error
@@ -159,8 +186,6 @@ def read_manifest(folder: Path) -> Manifest:
 def verify_snapshot(folder: Path) -> Manifest:
     """Hash every file. Raises SnapshotChangedError naming the first that is missing or differs."""
     manifest = read_manifest(folder)
-    if missing := {RESPONSES, PREFERENCES} - manifest.files.keys():
-        raise SnapshotError(f"the manifest of {folder} does not list {min(missing)}: make the snapshot again")
     for name, expected in manifest.files.items():
         path = folder / name
         if not path.is_file():
@@ -184,6 +209,15 @@ def read_preferences(folder: Path) -> Iterator[SplitPreference]:
     for row in _read(folder / PREFERENCES):
         split = row.pop("split")
         yield SplitPreference(PreferenceRow(**row), split)
+
+
+def read_answers(folder: Path) -> Iterator[SplitAnswer]:
+    """Stream the answers, sorted by (prompt_id, item_id, annotator, criterion); format 1 has none."""
+    if not (folder / JUDGMENTS).is_file():
+        return
+    for row in _read(folder / JUDGMENTS):
+        split = row.pop("split")
+        yield SplitAnswer(AnswerRow(**row), split)
 
 
 def _read(path: Path) -> Iterator[dict[str, Any]]:

@@ -21,6 +21,7 @@ RESPONSE_SCHEMA = pa.schema(
         pa.field("prompt", pa.string(), nullable=False),
         pa.field("text", pa.string(), nullable=False),
         pa.field("model", pa.string()),
+        pa.field("category", pa.string()),
     ]
 )
 PREFERENCE_SCHEMA = pa.schema(
@@ -52,6 +53,7 @@ class ResponseRow:
     prompt: str
     text: str
     model: str | None = None
+    category: str | None = None  # of the prompt
 
 
 @dataclass(frozen=True, slots=True)

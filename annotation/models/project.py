@@ -1,6 +1,6 @@
 """A project: the question people answer, and the rules under which they answer it."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -11,7 +11,7 @@ from django.utils.functional import cached_property
 from annotation.answering.answer import Question
 
 
-def default_criteria() -> list[dict[str, str]]:
+def default_criteria() -> list[dict[str, Any]]:
     return [{"name": "overall", "description": "Which response is better, all things considered?"}]
 
 
@@ -111,6 +111,17 @@ class Project(models.Model):
         return [criterion["name"] for criterion in self.criteria]
 
     @property
+    def criteria_weights(self) -> dict[str, float]:
+        """How much each criterion counts in the overall reward. Where no weight is given, one called
+        "overall" is the overall, else all count the same."""
+        given = any("weight" in criterion for criterion in self.criteria)
+        alone = not given and "overall" in self.criterion_names
+        return {
+            one["name"]: float(one["name"] == "overall") if alone else float(one.get("weight", 1))
+            for one in self.criteria
+        }
+
+    @property
     def question(self) -> Question:
         """What is asked about each item, as a plain value."""
         return Question(
@@ -129,7 +140,7 @@ class Project(models.Model):
 
     @property
     def main_criterion(self) -> str:
-        """The criterion the reward model learns and the monitoring page starts with."""
+        """The criterion the monitoring page starts with."""
         return self.criterion_names[0]
 
 

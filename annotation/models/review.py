@@ -109,6 +109,7 @@ class ModelOdds(models.Model):
     p_tie = models.FloatField()
     p_b = models.FloatField()
     odds = models.FloatField(default=0)  # how far from the label it was then, in bits; see review_selectors
+    source = models.CharField(max_length=60, default="", db_default="")  # which model: "run 7"
     weighed_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

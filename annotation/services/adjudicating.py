@@ -25,6 +25,7 @@ from annotation.models.quality import GoldAnswer
 from annotation.models.review import Review
 from annotation.models.work import Answer, Item, Judgment
 from annotation.services import assigning, gold, import_merge, reviewing
+from annotation.typed_text import cleaned
 
 LONGEST_REASON = 5_000
 
@@ -188,7 +189,7 @@ def _checked(item: Item, answers: Sequence[Given]) -> list[dict[str, object]]:
 
 
 def _reason(reason: str) -> str:
-    reason = reason.replace("\x00", "").encode("utf-8", "replace").decode().strip()
+    reason = cleaned(reason)
     if not reason:
         raise InvalidAnswer(_("Say why: others learn from it, and may have to revise it."))
     if len(reason) > LONGEST_REASON:

@@ -13,6 +13,7 @@ from django.db.models import Sum
 from annotation.models.project import Project
 from annotation.models.quality import AggregationFit, QualityReport, SoftLabel
 from annotation.services import fitting
+from annotation.services.assigning import in_turn
 
 GROWTH, LEAST_GROWTH = 0.1, 20  # votes beyond those of the fit, before it is made anew
 MANY = 20_000  # changed items: then everything is read at once
@@ -97,8 +98,8 @@ def touch_annotator(*, project: Project, annotator_id: int) -> None:
 
 def _drain(project: Project) -> list[int]:
     """The items that have changed since this was asked last. One at a time in a project."""
+    in_turn(f"labels/{project.pk}")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"labels/{project.pk}"])
         cursor.execute(_DRAIN, [project.pk])
         changed = [row[0] for row in cursor.fetchall()]
     if changed:

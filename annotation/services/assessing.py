@@ -133,7 +133,8 @@ def apply(*, project: Project, found: Sequence[Quality]) -> list[int]:
             standing.pause(project=project, annotator=people[one.row.id], actor=None, evidence=evidence)
             paused.append(one.row.id)
             continue
-        _gold_alert(project, people.get(one.row.id), one)
+        if one.row.id in people:
+            _gold_alert(project, people[one.row.id], one, fails=decision.step == "pause")
         if decision.step != "none":
             rate = policy.watched_rate(project.gold_rate)
             standing.raise_gold(project=project, annotator=people[one.row.id], rate=rate, evidence=evidence)
@@ -163,11 +164,12 @@ def bonuses(
     return sorted(told, key=lambda pair: (len(pair[1]), -(pair[0].measured.theta if pair[0].measured else 0)))
 
 
-def _gold_alert(project: Project, person: User | None, one: Quality) -> None:
-    """Somebody who fails gold and is not paused for it, by the project's wish or a person's, is told of."""
-    if person is None:
-        return
-    if any(flag.kind == "gold" for flag in one.flags):
+def _gold_alert(project: Project, person: User, one: Quality, *, fails: bool) -> None:
+    """Somebody whom the policy would pause for their gold, where pauses are left to people, is told of.
+
+    Not somebody whom a person has restored knowing it.
+    """
+    if fails and any(flag.kind == "gold" for flag in one.flags):
         figures = {"right": one.row.gold_right, "answered": one.row.gold}
         alerting.raise_alert(project, Alert.Kind.GOLD, person, figures)
     else:

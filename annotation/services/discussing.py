@@ -10,6 +10,7 @@ from annotation import selectors, vote_selectors
 from annotation.models.project import Guideline, Project
 from annotation.models.review import Comment
 from annotation.models.work import Item
+from annotation.typed_text import cleaned
 
 LONGEST_COMMENT = 5_000
 
@@ -24,7 +25,7 @@ def say(*, item: Item, author: User, text: str, gap: bool = False) -> Comment:
 
     Raises `CannotSay`: for nothing or too much, and from those who must not see the votes yet.
     """
-    text = text.replace("\x00", "").replace("\r\n", "\n").encode("utf-8", "replace").decode().strip()
+    text = cleaned(text)
     if not text:
         raise CannotSay(_("Write something first."))
     if len(text) > LONGEST_COMMENT:

@@ -6,7 +6,7 @@ Somebody whom the fit has not met counts as one of the group.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,9 @@ _COLUMNS: dict[str, Kind] = {
     "item_id": "bigint", "a_at": "smallint", "b_at": "smallint", "outcome": "smallint", "swapped": "bool",
     "counts": "bool", "expert": "bool", "annotator_id": "bigint",
 }  # fmt: skip
+
+
+PLACES = 256  # of responses in an item, more than there ever are
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +71,8 @@ def read_votes(
     where += "" if experts else " AND NOT v.expert"
     values = {"project": project.pk, "criterion": criterion, "items": list(items or ())}
     rows = read(_VOTES.format(votes=votes_sql(project), where=where), values, _COLUMNS)
-    pairs, pair = _numbered(rows["item_id"], rows["a_at"], rows["b_at"])
+    of_pair = rows["item_id"] * PLACES**2 + rows["a_at"] * PLACES + rows["b_at"]
+    _, pairs, pair = np.unique(of_pair, return_index=True, return_inverse=True)
     annotators, annotator = np.unique(rows["annotator_id"], return_inverse=True)
     weight = np.where(rows["counts"], np.where(rows["expert"], project.expert_weight, 1), 0)
     votes = votes_of(
@@ -110,24 +114,16 @@ def label(method: str, fitted: AggregationFit | None, given: PairVotes) -> PairL
     """Labels under a fit, of pairs with a vote that counts. The fit is the method's, or none for shares."""
     votes = given.votes.taken(given.votes.weight > 0)
     count = np.bincount(votes.pair, minlength=votes.pairs)
+    pairs, votes = _dense(votes)
     if fitted is None:
-        pairs, votes = _dense(votes)
         shares = weighted_vote_shares(votes.pair, votes.outcome, votes.weight, pairs=votes.pairs)
         p = np.stack([shares.p_a, shares.p_tie, shares.p_b], axis=1)
         effective = shares.effective_votes
     else:
         known = fitted.parameters
         place = _place(np.asarray(known["annotator"], dtype=np.int64), given.annotator)
-        met = votes_of(
-            votes.pair,
-            place[votes.annotator],
-            votes.outcome,
-            pairs=votes.pairs,
-            annotators=len(known["annotator"]) + 1,
-            weight=votes.weight,
-            swapped=votes.swapped,
-        )
-        pairs, votes = _dense(met)
+        annotators = len(known["annotator"]) + 1
+        votes = replace(votes, annotator=place[votes.annotator], annotators=annotators)
         p, skill = _posterior(method, known, votes)
         worth = votes.weight * skill[votes.annotator]
         effective = np.bincount(votes.pair, weights=worth, minlength=votes.pairs).astype(np.float64)
@@ -141,48 +137,46 @@ def fits(fitted: AggregationFit, given: PairVotes) -> bool:
     return bool(possible[np.unique(given.votes.outcome)].all())
 
 
+def skills(fitted: AggregationFit) -> dict[int, float]:
+    """For how much of a vote each annotator's counts; under the key 0 what somebody new counts."""
+    known = fitted.parameters
+    learned = _competences(known) if "knows" in known else _confusions(known)
+    return dict(zip([*known["annotator"], 0], _skill(learned).tolist(), strict=True))
+
+
 def _posterior(method: str, known: dict[str, Any], votes: Votes) -> tuple[FloatArray, FloatArray]:
     """T of the votes' pairs, and for how much of a vote each annotator's counts; the group comes last."""
     if method == Project.Aggregation.COMPETENCE:
-        group = np.asarray(known["group_guess"])
-        learned = Competences(
-            np.append(known["knows"], known["group_knows"]),
-            np.vstack([np.asarray(known["guess"]).reshape(-1, 3), group]),
-            known["group_knows"],
-            group,
-            np.asarray(known["possible"]),
-        )
-        return knowing.posterior(votes, learned), learned.knows
+        learned = _competences(known)
+        return knowing.posterior(votes, learned), _skill(learned)
+    confused = _confusions(known)
+    return confusing.posterior(votes, confused), _skill(confused)
+
+
+def _skill(learned: Competences | Confusions) -> FloatArray:
+    return learned.knows if isinstance(learned, Competences) else confusing.competence(learned)
+
+
+def _competences(known: dict[str, Any]) -> Competences:
+    group = np.asarray(known["group_guess"])
+    return Competences(
+        np.append(known["knows"], known["group_knows"]),
+        np.vstack([np.asarray(known["guess"]).reshape(-1, 3), group]),
+        known["group_knows"],
+        group,
+        np.asarray(known["possible"]),
+    )
+
+
+def _confusions(known: dict[str, Any]) -> Confusions:
     matrices = np.concatenate([np.asarray(known["matrix"]).reshape(-1, 3, 3), [known["group"]]])
-    confused = Confusions(np.asarray(known["prior"]), matrices, np.asarray(known["group"]))
-    return confusing.posterior(votes, confused), confusing.competence(confused)
-
-
-def _numbered(*columns: IntArray) -> tuple[IntArray, IntArray]:
-    """(one row of each different tuple, number of the tuple of each row)."""
-    order = np.lexsort(columns[::-1])
-    different = np.zeros(len(order), dtype=bool)
-    different[:1] = True
-    for column in columns:
-        different[1:] |= column[order][1:] != column[order][:-1]
-    number = np.empty(len(order), dtype=np.int64)
-    number[order] = np.cumsum(different) - 1
-    return order[different], number
+    return Confusions(np.asarray(known["prior"]), matrices, np.asarray(known["group"]))
 
 
 def _dense(votes: Votes) -> tuple[IntArray, Votes]:
     """The pairs that have votes, and the votes with these pairs numbered from 0."""
     pairs, pair = np.unique(votes.pair, return_inverse=True)
-    dense = votes_of(
-        pair,
-        votes.annotator,
-        votes.outcome,
-        pairs=len(pairs),
-        annotators=votes.annotators,
-        weight=votes.weight,
-        swapped=votes.swapped,
-    )
-    return pairs, dense
+    return pairs, replace(votes, pair=pair, pairs=len(pairs))
 
 
 def _place(known: IntArray, asked: IntArray) -> IntArray:

@@ -24,6 +24,7 @@ from annotation.models.quality import GoldAnswer, QualityReport
 from annotation.models.work import Assignment, Item, ItemResponse
 from annotation.services import import_merge, reviewing, slots
 from annotation.services.import_staging import response_set
+from annotation.typed_text import cleaned
 
 LONGEST_REASON = 5_000
 
@@ -48,7 +49,7 @@ def write(
     expert who writes gold by hand is not asked about it later. Raises `InvalidAnswer`, `UnfitResponses`.
     """
     given = checked_expert(answers, project.question, len(responses))
-    reason = reason.replace("\x00", "").strip()[:LONGEST_REASON]
+    reason = cleaned(reason)[:LONGEST_REASON]
     with connection.cursor() as cursor:
         import_merge.lock(cursor, project.pk)  # an import that brings the same responses waits
     set_hash = response_set([response.key for response in responses])

@@ -21,6 +21,7 @@ from annotation.answering.answer import InvalidAnswer, checked, to_display
 from annotation.models.project import Guideline, Project
 from annotation.models.work import Answer, Assignment, Draft, Judgment
 from annotation.services import assigning, slots
+from annotation.typed_text import cleaned
 
 LONGEST_COMMENT = 5_000
 LONGEST_KEY = 100
@@ -193,8 +194,7 @@ def _checked(
     unknown = [reason for reason in reasons if reason not in known]
     if unknown:
         raise InvalidAnswer(f"“{unknown[0][:60]}” is not one of this project's reasons.")
-    # What a database cannot hold, NUL and halves of characters, is no word of the comment.
-    comment = comment.replace("\x00", "").encode("utf-8", "replace").decode().strip()
+    comment = cleaned(comment)
     if len(comment) > LONGEST_COMMENT:
         raise InvalidAnswer(f"The comment has {len(comment)} characters; shorten it to {LONGEST_COMMENT}.")
     return _Body(

@@ -40,8 +40,10 @@ def labelled_pairs(project: Project, *, most: int) -> LabelledPairs:
 
 
 @transaction.atomic
-def store(*, project: Project, pairs: LabelledPairs, model: npt.NDArray[np.float64]) -> int:
-    """What the model says of these pairs (n, 3), in place of what one said before; on how many it parts."""
+def store(*, project: Project, pairs: LabelledPairs, model: npt.NDArray[np.float64], source: str) -> int:
+    """What the model `source` says of these pairs (n, 3), in place of what one said before; on how many it
+    parts with the people.
+    """
     odds = divergence(pairs.people, model)
     ModelOdds.objects.filter(project=project).delete()
     ModelOdds.objects.bulk_create(
@@ -55,6 +57,7 @@ def store(*, project: Project, pairs: LabelledPairs, model: npt.NDArray[np.float
                 p_tie=share[1],
                 p_b=share[2],
                 odds=bits,
+                source=source,
             )
             for key, share, bits in zip(pairs.keys, model.tolist(), odds.tolist(), strict=True)
         ),

@@ -15,6 +15,7 @@ MOST_CRITERIA = 8
 MOST_REASONS = 20
 LONGEST_NAME = 60  # of a criterion and of a reason
 LONGEST_DESCRIPTION = 300
+HEAVIEST = 100  # of a criterion
 LONGEST_LEASE = 7 * 24 * 3600
 
 
@@ -44,12 +45,13 @@ def check(project: Project) -> None:
         raise InvalidProject(_in_words(error)) from error
 
 
-def tidy_criteria(criteria: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Criteria with a name each, none twice. Raises `InvalidProject`."""
-    tidy = [
+def tidy_criteria(criteria: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Criteria with a name each, none twice, and the weights that are given. Raises `InvalidProject`."""
+    tidy: list[dict[str, Any]] = [
         {
             "name": _line(criterion.get("name", ""), LONGEST_NAME),
             "description": _line(criterion.get("description", ""), LONGEST_DESCRIPTION),
+            **_weight(criterion.get("weight")),
         }
         for criterion in criteria
     ]
@@ -63,7 +65,24 @@ def tidy_criteria(criteria: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]
         )
     if len(set(names)) < len(names):
         raise InvalidProject(_("Two criteria have the same name: give each its own."))
+    if not any(criterion.get("weight", 1) for criterion in tidy):
+        raise InvalidProject(_("At least one criterion must count: give it a weight above 0."))
     return tidy
+
+
+def _weight(given: Any) -> dict[str, float]:
+    """Nothing where none is given. Raises `InvalidProject`."""
+    if given is None or given == "":
+        return {}
+    try:
+        weight = float(given)
+    except (TypeError, ValueError):
+        weight = -1.0
+    if not 0 <= weight <= HEAVIEST:
+        raise InvalidProject(
+            _("The weight of a criterion is a number from 0 to %(most)s.") % {"most": HEAVIEST}
+        )
+    return {"weight": int(weight) if weight.is_integer() else weight}
 
 
 def may_become(before: Project, after: Project, given: Answered) -> None:

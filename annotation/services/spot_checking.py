@@ -9,6 +9,7 @@ from typing import Final
 from django.db import connection, transaction
 
 from annotation.models.project import Project
+from annotation.services.assigning import in_turn
 
 # Finished: everybody who was to answer has. The label holds its most probable answer under each criterion: of
 # a pair its side, else neither. Of more responses their order by pairs won less pairs lost, equal ones tied.
@@ -68,8 +69,8 @@ def draw(*, project: Project) -> int:
         "criterion": project.main_criterion,
         "choices": project.kind == Project.Kind.PAIRWISE,
     }
+    in_turn(f"spot/{project.pk}")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"spot/{project.pk}"])
         cursor.execute(_DRAW, values)
         return int(cursor.rowcount)
 

@@ -20,6 +20,7 @@ from annotation.models.quality import QualityReport
 from annotation.models.standing import Message, Standing
 from annotation.models.work import Assignment
 from annotation.services import aggregating, alerting, assigning
+from annotation.typed_text import cleaned
 
 LONGEST_TEXT = 5_000
 
@@ -57,6 +58,7 @@ def exclude(
 @transaction.atomic
 def restore(*, project: Project, annotator: User, actor: User, reason: str = "") -> Standing:
     """Active again, every vote counts as before. The policy pauses them on gold answered from now on only."""
+    reason = _kept(reason)
     found = _locked(project, annotator)
     if found.state == Standing.State.ACTIVE:
         return found
@@ -131,8 +133,7 @@ def _set_apart(
     reason: str,
     evidence: Sequence[dict[str, Any]],
 ) -> Standing:
-    if len(reason) > LONGEST_TEXT:
-        raise CannotChangeStanding(_too_long())
+    reason = _kept(reason)
     if actor is not None and actor.pk == annotator.pk:
         raise CannotChangeStanding(_("You cannot pause or exclude yourself."))
     assigning.in_turn(f"work/{annotator.pk}")  # whatever they are being handed at this moment comes first
@@ -140,7 +141,7 @@ def _set_apart(
     if found.state == state:
         return found
     before = found.state
-    found.state, found.reason, found.evidence = state, reason.strip(), list(evidence)
+    found.state, found.reason, found.evidence = state, reason, list(evidence)
     found.automatic, found.changed_by, found.changed_at = actor is None, actor, timezone.now()
     if before == Standing.State.ACTIVE or state == Standing.State.EXCLUDED:
         found.appealed_at = None
@@ -174,7 +175,7 @@ def _record(found: Standing, actor: User | None, action: str, reason: str, befor
     detail = {
         "user": found.annotator.username,
         "before": before,
-        "reason": reason.strip(),
+        "reason": reason,
         "evidence": found.evidence,
     }
     audit.record(actor=actor, project=found.project, action=action, detail=detail)
@@ -197,19 +198,21 @@ def _say(
         annotator=annotator,
         author=author,
         kind=kind,
-        text=text.strip(),
+        text=text,
         evidence=list(evidence),
     )
 
 
 def _worded(text: str) -> str:
-    text = text.replace("\x00", "").strip()
+    text = _kept(text)
     if not text:
         raise CannotChangeStanding(_("Write something first."))
-    if len(text) > LONGEST_TEXT:
-        raise CannotChangeStanding(_too_long())
     return text
 
 
-def _too_long() -> str:
-    return _("Shorten the text to %(most)s characters.") % {"most": LONGEST_TEXT}
+def _kept(text: str) -> str:
+    text = cleaned(text)
+    if len(text) > LONGEST_TEXT:
+        words = _("Shorten the text to %(most)s characters.")
+        raise CannotChangeStanding(words % {"most": LONGEST_TEXT})
+    return text

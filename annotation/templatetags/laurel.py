@@ -34,6 +34,7 @@ TABS = (
     Tab("review", _("Review"), "annotation:reviews", selectors.WATCHERS),
     Tab("data", _("Data"), "annotation:data", selectors.BUILDERS),
     Tab("models", _("Models"), "rewardmodel:runs", selectors.BUILDERS),
+    Tab("leaderboard", _("Leaderboard"), "rewardmodel:leaderboard", selectors.BUILDERS),
     Tab("batches", _("Next batch"), "activelearning:batches", selectors.BUILDERS),
     Tab("training", _("Exercises"), "annotation:exercises", selectors.MANAGERS),
     Tab("people", _("People"), "accounts:people", selectors.MANAGERS),

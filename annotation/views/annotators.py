@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Membership, User
-from annotation import people_table, selectors, standing_selectors, standing_words
+from annotation import selectors, standing_selectors, standing_words
 from annotation.models.project import Project
 from annotation.models.standing import Standing
 from annotation.models.work import Assignment, Judgment
@@ -98,8 +98,8 @@ def _quality(project: Project, person: User, decided: Standing | None) -> Person
     stored = reporting.stored_report(project)
     if stored is None:
         return None
-    people = people_table.people_of(reporting.read(stored).people, {})
-    return next((Person(one.quality, decided) for one in people if one.row.id == person.pk), None)
+    people = reporting.read(stored).people
+    return next((Person(one, decided) for one in people if one.row.id == person.pk), None)
 
 
 def _known(project: Project) -> QuerySet[User]:

@@ -172,9 +172,9 @@ def _criteria(rows: list[dict[str, str]]) -> Criteria:
     return CriterionFormSet(initial=rows, prefix="criteria")
 
 
-def _rows(criteria: Criteria) -> list[dict[str, str]]:
+def _rows(criteria: Criteria) -> list[dict[str, Any]]:
     return [
-        {"name": row.cleaned_data["name"], "description": row.cleaned_data.get("description", "")}
+        {part: row.cleaned_data.get(part) for part in ("name", "description", "weight")}
         for row in criteria
         if row.cleaned_data
     ]

@@ -1,4 +1,10 @@
-"""What a model must beat: length alone, and always saying the same."""
+"""What a model must beat: length alone, and always saying the same.
+
+A reward does not know which of two responses stands first, so r_A - r_B changes sign when they change
+places. The same is asked of a baseline: "always the same side" is right in one order and wrong in the other,
+½ on average, whatever order a file happens to have (where the chosen response always comes first it would
+else be right always, and nothing a reward knows). How often the first response wins is reported beside it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rewardmodel.evaluation.accuracy import decisions
+from rewardmodel.evaluation.accuracy import TIE, A, B, decisions
 from rewardmodel.evaluation.calibration import fit_temperature
 
 
@@ -35,17 +41,16 @@ def fit_length(gap: np.ndarray, shares: np.ndarray, weight: np.ndarray) -> Lengt
 
 @dataclass(frozen=True)
 class MajorityModel:
-    """Always the side which won more often in training, with the training shares as probabilities."""
+    """Neither side, with the training share of ties: always the same, averaged over both orders."""
 
-    side: int  # +1 A, -1 B
     shares: np.ndarray  # (3,)
 
     def predict(self, pairs: int) -> np.ndarray:
-        return np.full(pairs, float(self.side))
+        return np.zeros(pairs)
 
 
 def fit_majority(shares: np.ndarray, weight: np.ndarray) -> MajorityModel:
     """shares: (m, 3); weight: (m,) votes. Shares are shrunk by half a vote per outcome."""
-    decided = decisions(shares)
     total = (shares * weight[:, None]).sum(axis=0) + 0.5
-    return MajorityModel(1 if (decided > 0).sum() >= (decided < 0).sum() else -1, total / total.sum())
+    side = (total[A] + total[B]) / 2
+    return MajorityModel(np.array([side, side, total[TIE]]) / total.sum())

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from rewardmodel.evaluation.accuracy import decisions
+from rewardmodel.evaluation.rank_correlation import spearman
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def length_bias(
     model = (np.sign(reward[left] - reward[right]) * gap)[rows]
     return LengthBias(
         float(np.corrcoef(x, y)[0, 1]) if varied else None,
-        float(np.corrcoef(_ranks(x), _ranks(y))[0, 1]) if varied else None,
+        spearman(x, y) if varied else None,
         len(x),
         float((model > 0).mean()) if rows.any() else None,
         float(((decided * gap)[rows] > 0).mean()) if rows.any() else None,
@@ -53,9 +54,3 @@ def _centred(values: np.ndarray, group: np.ndarray) -> np.ndarray:
     total = np.bincount(group, weights=values, minlength=groups)
     count = np.maximum(np.bincount(group, minlength=groups), 1)
     return np.asarray(values - (total / count)[group])
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Average ranks; importing scipy.stats for this would take as long as the rest of the evaluation."""
-    _, which, count = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(count) - (count - 1) / 2)[which])

@@ -52,6 +52,7 @@ def report(held: HeldOut, *, resamples: int, rng: np.random.Generator) -> dict[s
             "length": _baseline(held.length, held, draws),
             "majority": _baseline(held.majority, held, draws),
         },
+        "first_side_wins": accuracy.first_side(held.shares, held.prompt, draws).as_dict(),
         "lift_over_length": lift.as_dict(),
         "accuracy_leaning": accurate.leaning.as_dict(),
         "ties": {

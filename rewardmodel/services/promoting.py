@@ -8,6 +8,7 @@ from accounts.services import audit
 from annotation.models.project import Project
 from annotation.services import odds
 from rewardmodel.models import Ensemble, TrainingRun
+from rewardmodel.selectors import PROMOTED, ROLLED_BACK
 from rewardmodel.services.scoring import ensemble_folder
 
 
@@ -46,7 +47,7 @@ def promote(*, run: TrainingRun, actor: User | None = None, reason: str = "") ->
         "before": standing.run.number if standing else None,
         "reason": ensemble.reason,
     }
-    audit.record(actor=actor, project=run.project, action="ensemble promoted", detail=detail)
+    audit.record(actor=actor, project=run.project, action=PROMOTED, detail=detail)
     return ensemble
 
 
@@ -64,7 +65,7 @@ def roll_back(*, project: Project, actor: User | None = None, reason: str = "") 
     Ensemble.objects.filter(pk=before.pk).update(active=True)
     odds.forget(project=project)
     detail = {"from": active.run.number, "to": before.run.number, "reason": reason}
-    audit.record(actor=actor, project=project, action="ensemble rolled back", detail=detail)
+    audit.record(actor=actor, project=project, action=ROLLED_BACK, detail=detail)
     before.refresh_from_db()
     return before
 

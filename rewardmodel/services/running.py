@@ -18,7 +18,7 @@ from annotation.models.project import Project
 from annotation.services import snapshotting
 from rewardmodel.models import TrainingRun
 from rewardmodel.services import reconciling, sending
-from rewardmodel.training.config import TrainingConfig, from_dict
+from rewardmodel.training.config import Config, from_dict
 from rewardmodel.training.failure import ConfigError
 
 ACTIVE = (TrainingRun.State.QUEUED, TrainingRun.State.RUNNING)
@@ -53,7 +53,7 @@ def start_run(
     config: settings of `TrainingConfig`; what it leaves out keeps its default. Raises `RunUnderWay` with
     the run that is there, `CannotTrain` when there is nothing to train on or a setting is wrong.
     """
-    frozen = _frozen_config(project, config or {}, seed)
+    frozen = _frozen_config({**_beginning(project), **(config or {})}, seed)
     try:
         with transaction.atomic():
             _one_start_at_a_time(project)
@@ -100,18 +100,24 @@ def code_version() -> str:
     digest = hashlib.sha256()
     base = Path(settings.BASE_DIR) / "rewardmodel"
     for path in sorted(
-        path for name in ("likelihood", "training", "evaluation") for path in base.glob(f"{name}/*.py")
+        path for name in ("likelihood", "training", "evaluation") for path in base.glob(f"{name}/**/*.py")
     ):
         digest.update(path.relative_to(base).as_posix().encode() + b"\0" + path.read_bytes())
     return f"{settings.VERSION}+{digest.hexdigest()[:12]}"
 
 
-def _frozen_config(project: Project, config: dict[str, Any], seed: int | None) -> TrainingConfig:
-    given = {"criterion": project.main_criterion, **config} | ({} if seed is None else {"seed": seed})
+def _frozen_config(config: dict[str, Any], seed: int | None) -> Config:
+    given = config | ({} if seed is None else {"seed": seed})
     try:
         return from_dict(given)
     except ConfigError as error:
         raise CannotTrain(error.reason) from error
+
+
+def _beginning(project: Project) -> dict[str, str]:
+    """Training begins where the ensemble in use ended; frozen now, whatever is promoted meanwhile."""
+    active = project.ensembles.select_related("run").filter(active=True).first()
+    return {} if active is None else {"warm_start": str(folder_of(active.run) / "ensemble")}
 
 
 def _one_start_at_a_time(project: Project) -> None:
@@ -134,7 +140,7 @@ def _snapshot(project: Project, actor: User | None) -> DatasetSnapshot:
 
 
 def _create(
-    project: Project, actor: User | None, config: TrainingConfig, snapshot: DatasetSnapshot, trigger: str
+    project: Project, actor: User | None, config: Config, snapshot: DatasetSnapshot, trigger: str
 ) -> TrainingRun:
     number = (project.training_runs.aggregate(last=Max("number"))["last"] or 0) + 1
     run = TrainingRun.objects.create(

@@ -1,9 +1,11 @@
 """Rewards of responses under an ensemble. Torch runs in a child process, never in this one."""
 
+import json
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +35,19 @@ class ScoredResponses:
     features: np.ndarray  # (n, d) float32
     temperature: float  # P(A, B, tie) = softmax(Δ/2T, -Δ/2T, τ), Δ the difference of mean rewards
     tau: float
+    criteria: Mapping[str, "Criterion"] = field(default_factory=dict)  # by name
+
+    def of(self, criterion: str) -> "Criterion":
+        """What is said of one criterion; the overall where the ensemble does not know it."""
+        return self.criteria.get(criterion) or Criterion(self.rewards, self.tau)
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """Rewards (n, K) of one criterion on the scale of the overall, and its tie parameter."""
+
+    rewards: np.ndarray
+    tau: float
 
 
 def score(*, ensemble: Ensemble, response_ids: Sequence[int]) -> ScoredResponses:
@@ -46,7 +61,12 @@ def score(*, ensemble: Ensemble, response_ids: Sequence[int]) -> ScoredResponses
     row_of = {int(response_id): row for row, response_id in enumerate(found.ids)}
     rows = [row_of[response_id] for response_id in response_ids]
     return ScoredResponses(
-        list(response_ids), found.rewards[rows], found.features[rows], found.temperature, found.tau
+        list(response_ids),
+        found.rewards[rows],
+        found.features[rows],
+        found.temperature,
+        found.tau,
+        {name: Criterion(one.rewards[rows], one.tau) for name, one in found.criteria.items()},
     )
 
 
@@ -59,6 +79,7 @@ class ScoreFile:
     features: np.ndarray
     temperature: float
     tau: float
+    criteria: dict[str, Criterion]
 
 
 def score_file(
@@ -80,6 +101,37 @@ def score_file(
         raise ScoringFailed(f"Scoring failed: {words}")
 
 
+def score_rows(
+    *,
+    run: TrainingRun,
+    source: Path,
+    out: Path,
+    shard: str = "1/1",
+    device: str = "cpu",
+    follow: Callable[[Child], int] = Child.wait,
+) -> dict[str, Any]:
+    """Score a file of prompts and responses with a run's ensemble. Returns the manifest of the shard.
+
+    Called again on the same folder it goes on where it was. Raises `ScoringFailed` with the reason.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    name = shard.replace("/", "-of-")
+    log = out / f"_log-{name}.txt"
+    before = log.stat().st_size if log.exists() else 0
+    words: list[str | Path] = [ensemble_folder(run), source.resolve(), out.resolve(), "--shard", shard]
+    words += ["--device", device, "--project", run.project.slug, "--run", str(run.number)]
+    child = Child("rewardmodel.training.score_many", words, log=log)
+    try:
+        code = follow(child)
+    finally:
+        child.end()
+    if code != 0:
+        said = log.read_bytes()[before:].decode(errors="replace").strip().splitlines()
+        raise ScoringFailed(said[-1] if said else f"Scoring ended with exit code {code}.")
+    manifest: dict[str, Any] = json.loads((out / f"_manifest-{name}.json").read_text())
+    return manifest
+
+
 def read_scores(path: Path) -> ScoreFile:
     with np.load(path, allow_pickle=False) as file:
         return ScoreFile(
@@ -88,6 +140,12 @@ def read_scores(path: Path) -> ScoreFile:
             features=file["features"],
             temperature=float(file["temperature"]),
             tau=float(file["tau"]),
+            criteria={
+                str(name): Criterion(rewards, float(tau))
+                for name, rewards, tau in zip(
+                    file["criteria"], file["criteria_rewards"], file["criteria_tau"], strict=True
+                )
+            },
         )
 
 

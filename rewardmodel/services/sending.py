@@ -11,13 +11,23 @@ from rewardmodel.models import QUEUE
 logger = logging.getLogger(__name__)
 
 TRAIN = "rewardmodel.train"
+HAND_OVER = "rewardmodel.hand_over"
 
 
 def wake_trainer(run_id: int) -> bool:
     """Send the run's id to the training queue. False: the broker is away, the reconciler tries again."""
+    return _send(TRAIN, run_id)
+
+
+def wake_for_hand_over(hand_over_id: int) -> bool:
+    """The same for a hand-over."""
+    return _send(HAND_OVER, hand_over_id)
+
+
+def _send(task: str, row_id: int) -> bool:
     try:
-        current_app.send_task(TRAIN, args=[run_id], queue=QUEUE, retry=False)
+        current_app.send_task(task, args=[row_id], queue=QUEUE, retry=False)
     except (OperationalError, psycopg.Error, OSError) as error:
-        logger.warning("run %s could not be sent to a worker yet: %s", run_id, error)
+        logger.warning("%s of row %s could not be sent to a worker yet: %s", task, row_id, error)
         return False
     return True

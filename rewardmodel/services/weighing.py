@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
+from django.db import transaction
 from django.utils import timezone
 
 from annotation.models.project import Project
@@ -47,14 +48,24 @@ def weigh(*, ensemble: Ensemble) -> int:
         return 0
     ids = [pk for key in pairs.keys for pk in key[1:]]
     scored = scoring.score(ensemble=ensemble, response_ids=ids)
-    return odds.store(project=project, pairs=pairs, model=_probabilities(scored, project))
+    with transaction.atomic():
+        Project.objects.select_for_update().get(pk=project.pk)  # as promoting does
+        if not Ensemble.objects.filter(pk=ensemble.pk, active=True).exists():
+            return 0  # another one has been promoted meanwhile, and is asked next
+        return odds.store(
+            project=project,
+            pairs=pairs,
+            model=_probabilities(scored, project),
+            source=f"run {ensemble.run.number}",
+        )
 
 
 def _probabilities(scored: scoring.ScoredResponses, project: Project) -> npt.NDArray[np.float64]:
     """P of (a, tie, b), shape (pairs, 3); the responses came as a, b, a, b, …"""
-    means = scored.rewards.mean(axis=1, dtype=np.float64).reshape(-1, 2)
+    main = scored.of(project.main_criterion)  # whose labels they are held against
+    means = main.rewards.mean(axis=1, dtype=np.float64).reshape(-1, 2)
     half = (means[:, 0] - means[:, 1]) / (2 * scored.temperature)
-    tie = np.full_like(half, scored.tau if outcomes_of(project) == 3 else -np.inf)
+    tie = np.full_like(half, main.tau if outcomes_of(project) == 3 else -np.inf)
     logits = np.stack([half, tie, -half], axis=1)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import os
 import sys
 import traceback
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from rewardmodel.training import config, files, stopping
 from rewardmodel.training.failure import TrainingError, explain
+from rewardmodel.training.finetune.config import FinetuneConfig
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,9 +31,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         (given.run / "failure.json").unlink(missing_ok=True)
         settings = config.from_json(given.config) if given.config else config.TrainingConfig()
-        from rewardmodel.training import run  # after the quick checks: loading torch takes seconds
-
-        run.train(run.Request(given.snapshot, given.run, settings, given.cache or given.run / "cache"), stop)
+        # After the quick checks: loading torch takes seconds.
+        module = "finetune.run" if isinstance(settings, FinetuneConfig) else "run"
+        tier = importlib.import_module(f"rewardmodel.training.{module}")
+        tier.train(
+            tier.Request(given.snapshot, given.run, settings, given.cache or given.run / "cache"), stop
+        )
     except stopping.StoppedError:
         return stopping.EXIT_CODE
     except Exception as error:

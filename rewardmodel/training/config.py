@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rewardmodel.training.failure import ConfigError
+from rewardmodel.training.finetune.config import FinetuneConfig
+from rewardmodel.training.settings import above_zero, at_least, parse
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -19,7 +20,7 @@ class TrainingConfig:
     """One run. Every field has a default that works from a hundred votes to a million."""
 
     seed: int = 0
-    criterion: str | None = None  # None: "overall", or the only one there is
+    criterion: str | None = None  # None: every criterion that has votes
     encoder: str = DEFAULT_ENCODER  # a Hugging Face id or a folder with safetensors weights
     encoder_revision: str | None = None  # a commit of that id; None: the default branch
     windows: int = 4  # a long text is cut into at most this many windows, which are averaged
@@ -33,53 +34,46 @@ class TrainingConfig:
     folds: int = 10  # of the cross-fitting; with at most `leave_one_out` prompts each is a fold of its own
     leave_one_out: int = 25
     bootstrap: int = 1000  # resamples of the prompts behind every interval
+    probe_responses: int = 40  # altered in every way to see what moves the reward; 0: no such probes
+    curve_heads: int = 2  # of each training on fewer votes; 0: no learning curve
+    warm_start: str | None = None  # folder of the ensemble to begin at, where it fits
     min_prompts: int = 3
     min_pairs: int = 20
     checkpoint_every: int = 5  # steps
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "windows", "max_steps", "patience", "checkpoint_every", "min_pairs")
-        _at_least(self, 8, "heads")
-        _at_least(self, 3, "min_prompts")
-        _at_least(self, 2, "folds")
-        _at_least(self, 100, "bootstrap")
-        _at_least(self, 0, "seed", "hidden", "weight_decay", "cross_fit_below", "leave_one_out")
-        if not self.learning_rate > 0:
-            raise ConfigError(f"learning_rate is {self.learning_rate}; it must be above 0.")
+        at_least(self, 1, "windows", "max_steps", "patience", "checkpoint_every", "min_pairs")
+        at_least(self, 8, "heads")
+        at_least(self, 3, "min_prompts")
+        at_least(self, 2, "folds")
+        at_least(self, 100, "bootstrap")
+        at_least(self, 0, "seed", "hidden", "weight_decay", "cross_fit_below", "leave_one_out")
+        at_least(self, 0, "probe_responses", "curve_heads")
+        above_zero(self, "learning_rate")
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
 
-def _at_least(config: TrainingConfig, low: float, *names: str) -> None:
-    for name in names:
-        value = getattr(config, name)
-        if not math.isfinite(value) or value < low:
-            raise ConfigError(f"{name} is {value}; it must be at least {low:g}.")
+Config = TrainingConfig | FinetuneConfig
 
 
-_KINDS: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (int, float),
-    "str": (str,),
-    "str | None": (str, type(None)),
-}
+def from_dict(values: object) -> Config:
+    """A configuration from parsed JSON; an unknown key or a wrong type is an error which names it.
 
-
-def from_dict(values: object) -> TrainingConfig:
-    """A configuration from parsed JSON; an unknown key or a wrong type is an error which names it."""
+    `tier` chooses: "cpu" (the default: heads on a frozen encoder) or "finetune".
+    """
     if not isinstance(values, dict):
         raise ConfigError("The configuration must be one JSON object of settings.")
-    fields = {field.name: str(field.type) for field in dataclasses.fields(TrainingConfig)}
-    for key, value in values.items():
-        if key not in fields:
-            raise ConfigError(f"Unknown setting {key!r}. Settings are: {', '.join(sorted(fields))}.")
-        if isinstance(value, bool) or not isinstance(value, _KINDS[fields[key]]):
-            raise ConfigError(f"Setting {key!r} is {value!r}; it must be of type {fields[key]}.")
-    return TrainingConfig(**values)
+    tier = values.get("tier", "cpu")
+    if tier == "finetune":
+        return parse(FinetuneConfig, values)
+    if tier != "cpu":
+        raise ConfigError(f"tier is {tier!r}; it must be one of cpu, finetune.")
+    return parse(TrainingConfig, {key: value for key, value in values.items() if key != "tier"})
 
 
-def from_json(path: Path) -> TrainingConfig:
+def from_json(path: Path) -> Config:
     """Read a configuration file; what it leaves out keeps its default."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from rewardmodel.training import files
 from rewardmodel.training.failure import SnapshotError
 
-FORMAT = "laurel-snapshot/1"
+FORMATS = ("laurel-snapshot/1", "laurel-snapshot/2")
 RESPONSE_COLUMNS = ("prompt_id", "response_id", "prompt", "text")
 PAIR_COLUMNS = (
     "pair_id",
@@ -31,6 +31,7 @@ PAIR_COLUMNS = (
     "effective_votes",
     "split",
 )
+JUDGMENTS = "judgments.parquet"
 SPLITS = ("train", "calibration", "test")
 REMEDY = "Make a new snapshot and train on that."
 
@@ -44,6 +45,7 @@ class Responses:
     prompt_ids: tuple[str, ...]  # P, in order of first appearance
     prompt_texts: tuple[str, ...]  # P
     prompt: np.ndarray  # (n,) int64: which of the P prompts
+    turns: tuple[str, ...] = ()  # P, the conversations as JSON lists of role and content
 
 
 @dataclass(frozen=True)
@@ -67,34 +69,80 @@ class Snapshot:
     criterion: str
     sha256: str  # of the manifest, which holds the hashes of the rest
     left_out: tuple[tuple[str, int], ...]  # reason, count: rows of the snapshot not trained on
+    weight: float = 1.0  # of the criterion in the overall; 0 where it does not count
+    answered: bool = False  # whether the manifest vouches for judgments.parquet
 
 
 def read(folder: Path, criterion: str | None) -> Snapshot:
-    """Read and check a snapshot folder.
+    """Read and check one criterion of a snapshot folder.
 
     criterion: which one to learn; None takes "overall", or the only one there is.
     Raises SnapshotError when a file is missing, is not what the manifest hashed, or contradicts itself.
     """
+    opened = _open(folder)
+    return opened.of(_criterion(sorted(set(opened.rows["criterion"].tolist())), criterion), alone=True)
+
+
+def read_criteria(folder: Path, criterion: str | None) -> tuple[Snapshot, ...]:
+    """Every criterion of a snapshot folder that has votes; those that count in the overall come first.
+
+    criterion: only that one. Raises as `read` does.
+    """
+    if criterion is not None:
+        return (read(folder, criterion),)
+    opened = _open(folder)
+    present = set(opened.rows["criterion"].tolist())
+    named = [name for name in opened.manifest.get("criteria", ()) if name in present]
+    named += sorted(present.difference(named))
+    weights = criteria_weights(opened.manifest, named)
+    found = [replace(opened.of(name, alone=False), weight=weights[name]) for name in named or ["overall"]]
+    return tuple(sorted(found, key=lambda one: one.weight == 0))
+
+
+def criteria_weights(manifest: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:
+    """How much each criterion counts in the overall: as the manifest says, else "overall" is the overall,
+    else all count the same."""
+    given = manifest.get("criteria_weights")
+    if given is None:
+        given = {"overall": 1.0} if "overall" in names else {}
+    weights = {name: float(given.get(name, 0.0 if given else 1.0)) for name in names or ["overall"]}
+    return weights if any(weights.values()) else dict.fromkeys(weights, 1.0)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A snapshot folder, read once for all its criteria."""
+
+    manifest: dict[str, Any]
+    sha256: str
+    responses: Responses
+    rows: dict[str, np.ndarray]  # the columns of preferences.parquet
+
+    def of(self, criterion: str, *, alone: bool) -> Snapshot:
+        mine = self.rows["criterion"] == criterion
+        weighty = self.rows["effective_votes"] > 0 if len(mine) else mine
+        left_out = {
+            "another criterion": int((~mine).sum()) if alone else 0,
+            "no effective votes": int((mine & ~weighty).sum()),
+        }
+        rows = {name: column[mine & weighty] for name, column in self.rows.items()}
+        left_out |= {str(row["reason"]): int(row["count"]) for row in self.manifest.get("left_out", [])}
+        return Snapshot(
+            self.responses,
+            _pairs(rows, self.responses),
+            criterion,
+            self.sha256,
+            tuple((reason, count) for reason, count in left_out.items() if count),
+            answered=JUDGMENTS in self.manifest.get("files", {}),
+        )
+
+
+def _open(folder: Path) -> _Opened:
     manifest, digest = _manifest(folder)
     responses = read_responses(folder / "responses.parquet")
     table = _table(folder / "preferences.parquet", PAIR_COLUMNS)
     rows = {name: np.asarray(table.column(name).to_pylist()) for name in PAIR_COLUMNS}
-    chosen = _criterion(sorted(set(rows["criterion"].tolist())), criterion)
-    mine = rows["criterion"] == chosen
-    weighty = rows["effective_votes"] > 0 if len(mine) else mine
-    left_out = {
-        "another criterion": int((~mine).sum()),
-        "no effective votes": int((mine & ~weighty).sum()),
-    }
-    rows = {name: column[mine & weighty] for name, column in rows.items()}
-    left_out |= {str(row["reason"]): int(row["count"]) for row in manifest.get("left_out", [])}
-    return Snapshot(
-        responses,
-        _pairs(rows, responses),
-        chosen,
-        digest,
-        tuple((reason, count) for reason, count in left_out.items() if count),
-    )
+    return _Opened(manifest, digest, responses, rows)
 
 
 def read_responses(path: Path) -> Responses:
@@ -106,12 +154,14 @@ def read_responses(path: Path) -> Responses:
         raise SnapshotError(f"{path.name} holds the same response_id twice. {REMEDY}")
     order: dict[str, int] = {}
     texts: list[str] = []
+    turns: list[str] = []
     for prompt_id, prompt in zip(columns["prompt_id"], columns["prompt"], strict=True):
         if prompt_id not in order:
             order[prompt_id] = len(order)
             texts.append(conversation(prompt))
+            turns.append(prompt)
     index = np.array([order[prompt_id] for prompt_id in columns["prompt_id"]], dtype=np.int64)
-    return Responses(tuple(ids), tuple(columns["text"]), tuple(order), tuple(texts), index)
+    return Responses(tuple(ids), tuple(columns["text"]), tuple(order), tuple(texts), index, tuple(turns))
 
 
 def conversation(prompt: str) -> str:
@@ -132,9 +182,9 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
         manifest = json.loads(content)
     except (OSError, ValueError) as error:
         raise SnapshotError(f"{path} cannot be read ({error}). {REMEDY}") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise SnapshotError(f"{path} is not of the format {FORMAT}. {REMEDY}")
-    for name in ("responses.parquet", "preferences.parquet"):
+    if not isinstance(manifest, dict) or manifest.get("format") not in FORMATS:
+        raise SnapshotError(f"{path} is of none of the formats {', '.join(FORMATS)}. {REMEDY}")
+    for name in sorted({"responses.parquet", "preferences.parquet", *manifest.get("files", {})}):
         expected = manifest.get("files", {}).get(name, {}).get("sha256")
         try:
             found = files.sha256(folder / name)

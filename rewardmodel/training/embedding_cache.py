@@ -33,22 +33,28 @@ class EmbeddingCache:
     def load(self) -> dict[bytes, np.ndarray]:
         """Every vector of every sound shard."""
         found: dict[bytes, np.ndarray] = {}
-        for path in sorted(self.folder.glob("*.safetensors")):
-            try:
-                content = path.read_bytes()
-            except FileNotFoundError:
-                continue
-            if hashlib.sha256(content).hexdigest() != path.stem:
-                path.unlink(missing_ok=True)
-                continue
-            try:
-                shard = load_tensors(content)
-                keys, vectors = shard["keys"], shard["vectors"]
-            except (SafetensorError, KeyError):
-                path.unlink(missing_ok=True)
-                continue
-            found.update((key.tobytes(), vector) for key, vector in zip(keys, vectors, strict=True))
+        for path in self.shards():
+            found.update(self.read(path))
         return found
+
+    def shards(self) -> list[Path]:
+        return sorted(self.folder.glob("*.safetensors"))
+
+    def read(self, path: Path) -> dict[bytes, np.ndarray]:
+        """The vectors of one shard; none, and it is deleted, when it is not sound."""
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return {}
+        try:
+            if hashlib.sha256(content).hexdigest() == path.stem:
+                shard = load_tensors(content)
+                pairs = zip(shard["keys"], shard["vectors"], strict=True)
+                return {key.tobytes(): vector for key, vector in pairs}
+        except (SafetensorError, KeyError, ValueError):
+            pass
+        path.unlink(missing_ok=True)
+        return {}
 
     def add(self, vectors: Mapping[bytes, np.ndarray]) -> None:
         """Write one shard."""

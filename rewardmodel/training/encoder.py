@@ -24,6 +24,7 @@ from rewardmodel.training.failure import EncoderError
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TEXTS_PER_BATCH = 64  # also what one shard of the cache holds and what a kill can lose
 WINDOWS_PER_PASS = 32
+WINDOWS_PER_PASS_GPU = 256
 MAX_WINDOW = 512
 CHARACTERS_PER_TOKEN = 20  # more than any text needs: the rest of a huge one is not even tokenised
 
@@ -71,7 +72,7 @@ def _download(name: str, revision: str | None) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        patterns = ["*.safetensors", "*.json", "*.txt", "*.model"]
+        patterns = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
         return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise EncoderError(
@@ -93,6 +94,7 @@ def _revision(folder: Path) -> str:
         "tokenizer_config.json",
         "sentence_bert_config.json",
         "vocab.txt",
+        "chat_template.jinja",
     )
     for path in [*weights, *(folder / name for name in names)]:
         if path.is_file():
@@ -112,13 +114,13 @@ def embed(
     known = store.load()
     unique = {text_hash(text): text for text in texts}
     order = sorted(unique, key=lambda key: (len(unique[key]), key))
-    model: _Model | None = None
+    network: Network | None = None
     for start in range(0, len(order), TEXTS_PER_BATCH):
         batch = order[start : start + TEXTS_PER_BATCH]
         missing = [key for key in batch if key not in known]
         if missing:
-            model = model or _Model(encoder)
-            vectors = dict(zip(batch, model.embed([unique[key] for key in batch]), strict=True))
+            network = network or Network(encoder)
+            vectors = dict(zip(batch, network.embed([unique[key] for key in batch]), strict=True))
             fresh = {key: vectors[key] for key in missing}
             store.add(fresh)
             known.update(fresh)
@@ -126,10 +128,10 @@ def embed(
     return np.stack([known[text_hash(text)] for text in texts])
 
 
-class _Model:
+class Network:
     """Tokenizer and network; loaded only when a text is not in the cache."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, device: str = "cpu") -> None:
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging
 
@@ -146,6 +148,9 @@ class _Model:
             ) from None
         self.length = _window(encoder.folder, self.tokenizer.model_max_length, self.network.config)
         self.windows = encoder.windows
+        self.network.to(device)
+        self.device = device
+        self.windows_per_pass = WINDOWS_PER_PASS if device == "cpu" else WINDOWS_PER_PASS_GPU
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """(n, d) float32. Windows of similar length share a pass."""
@@ -156,13 +161,13 @@ class _Model:
         order = sorted(range(len(windows)), key=lambda i: (lengths[i], i))
         width = self.network.config.hidden_size
         sums, counts = np.zeros((len(texts), width)), np.zeros((len(texts), 1))
-        for start in range(0, len(order), WINDOWS_PER_PASS):
-            rows = order[start : start + WINDOWS_PER_PASS]
-            batch = self.tokenizer.pad([windows[i] for i in rows], return_tensors="pt")
+        for start in range(0, len(order), self.windows_per_pass):
+            rows = order[start : start + self.windows_per_pass]
+            batch = self.tokenizer.pad([windows[i] for i in rows], return_tensors="pt").to(self.device)
             with torch.inference_mode():
                 hidden = self.network(**batch).last_hidden_state
                 mask = batch["attention_mask"].unsqueeze(-1)
-                total = (hidden * mask).sum(dim=1, dtype=torch.float64).numpy()
+                total = (hidden * mask).sum(dim=1, dtype=torch.float64).cpu().numpy()
             for i, vector in zip(rows, total, strict=True):
                 sums[owners[i]] += vector
                 counts[owners[i]] += lengths[i]

@@ -36,8 +36,24 @@ class EncoderError(TrainingError):
     kind = "encoder"
 
 
+class BackboneError(TrainingError):
+    kind = "backbone"
+
+
+class PreflightError(TrainingError):
+    kind = "preflight"
+
+
 class EnsembleError(TrainingError):
     kind = "ensemble"
+
+
+class ScoringInputError(TrainingError):
+    kind = "scoring_input"
+
+
+class RewardServerError(TrainingError):
+    kind = "reward_server"
 
 
 class DivergedError(TrainingError):
@@ -57,11 +73,12 @@ def explain(error: BaseException) -> Failure:
     if isinstance(error, TrainingError):
         return Failure(error.reason, error.kind)
     if isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and "allocate memory" in str(error).lower()
+        isinstance(error, RuntimeError)
+        and any(words in str(error).lower() for words in ("allocate memory", "out of memory"))
     ):
         return Failure(
             "The machine ran out of memory. Free some, or train with fewer heads or fewer folds "
-            "(`heads`, `folds` in the configuration).",
+            "(`heads`, `folds` in the configuration), or fine-tune with a smaller `tokens_per_pass`.",
             "out_of_memory",
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -37,7 +37,9 @@ SURFACE = (
     "ends_a_sentence",
     "first_person_rate",
 )
-LIMIT = 8.0  # standard deviations; a column rare in training cannot run away on a text unlike any of it
+LENGTH = SURFACE.index("log_characters")  # what length alone predicts from
+LIMIT = 4.0  # standard deviations of a surface feature: a rare one cannot run away on a text unlike any other
+FAR = 8.0  # … of an embedding column, which is bounded by nature
 
 _WORD = re.compile(r"\w+")
 _SENTENCE = re.compile(r"[.!?。！？]+(?:\s|$)|\n+")
@@ -113,11 +115,15 @@ class Standardisation:
 
     mean: np.ndarray  # (f,)
     scale: np.ndarray  # (f,)
+    limit: float = LIMIT
 
     def apply(self, features: np.ndarray) -> np.ndarray:
-        """(n, f) -> (n, f) float32, each column within LIMIT deviations before the block scaling."""
+        """(n, f) -> (n, f) float32: surface features within `limit` deviations, embeddings within FAR, before
+        the block scaling."""
         moved = (features - self.mean) * self.scale
-        limit = LIMIT * block_scale(len(self.mean))
+        limit = np.full(len(self.mean), self.limit)
+        limit[embedding_columns(len(limit))] = FAR
+        limit *= block_scale(len(limit))
         return np.asarray(np.clip(moved, -limit, limit), dtype=np.float32)
 
 
@@ -126,6 +132,11 @@ def standardisation(features: np.ndarray) -> Standardisation:
     deviation = features.std(axis=0)
     scale = np.where(deviation > 1e-8, 1 / np.maximum(deviation, 1e-8), 0.0) * block_scale(features.shape[1])
     return Standardisation(features.mean(axis=0), scale)
+
+
+def embedding_columns(width: int) -> slice:
+    """The columns of features (n, width) that come from embeddings: e_y and e_x ∘ e_y."""
+    return slice(len(SURFACE) + 1, width)
 
 
 def block_scale(width: int) -> np.ndarray:

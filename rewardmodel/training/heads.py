@@ -69,6 +69,13 @@ def select(parameters: Mapping[str, Tensor], models: Sequence[int]) -> Parameter
     return chosen
 
 
+def add(parameters: Mapping[str, Tensor], feature: int, weight: float) -> Parameters:
+    """The parameters of models whose rewards are larger by weight x feature."""
+    linear = parameters["linear"].clone()
+    linear[feature] += weight
+    return {**parameters, "linear": linear}
+
+
 @dataclass(frozen=True)
 class Bootstrap:
     """What each model learns from and stops by: weights of the prompts, (P, M) float32 each.

@@ -1,8 +1,8 @@
-"""Fit all heads at once: full-batch Adam on the pair likelihood, each head stopped by its own validation.
+"""Fit all heads at once: full-batch Adam on the one objective, each head stopped by its own validation.
 
-For head j, with prompt weights b_pj (bootstrap) and votes n_i of pair i:
+For head j, with prompt weights b_pj (bootstrap) and votes n_i of row i:
 
-    minimise  [ Σ_i b_{p(i) j} · loss_ij  +  λ · ½ |w_j|² ]  /  Σ_i b_{p(i) j} n_i
+    minimise  [ Σ_i b_{p(i) j} · loss_ij  +  λ · ½ |w_j|²  +  priors_j ]  /  Σ_i b_{p(i) j} n_i
 
 λ, the weight decay, is the precision of a normal prior and so counts votes: more data, less shrinkage. A
 head keeps the weights with the lowest NLL on the prompts which its bootstrap left out.
@@ -16,26 +16,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rewardmodel.likelihood import pair
+from rewardmodel.likelihood import objective
 from rewardmodel.training import heads
 from rewardmodel.training.config import TrainingConfig
 from rewardmodel.training.failure import DivergedError
 
-CHUNK = 1_000_000  # pair x model losses held in memory at once; a few megabytes stay in the cache
+CHUNK = 1_000_000  # row x model losses held in memory at once; a few megabytes stay in the cache
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 TOLERANCE = 1e-5  # nats per vote that count as better
 
 
 @dataclass(frozen=True)
 class Problem:
-    """n responses, m pairs of P prompts, M models."""
+    """n responses, P prompts, M models."""
 
     features: Tensor  # (n, f)
-    left: Tensor  # (m,) rows of features
-    right: Tensor  # (m,)
-    shares: Tensor  # (m, 3)
-    votes: Tensor  # (m,)
-    prompt: Tensor  # (m,) columns of the bootstrap
+    terms: objective.Objective  # of rows of the features and rows of the bootstrap
     draws: heads.Bootstrap  # (P, M)
 
 
@@ -68,7 +64,9 @@ def fit(
     problem: Problem, config: TrainingConfig, state: State, on_step: Callable[[State, float, float], None]
 ) -> State:
     """Run from `state` to the end. `on_step(state, train, validation)` gets mean NLL per vote, in nats."""
-    votes_of_prompt = torch.zeros(problem.draws.inside.shape[0]).index_add(0, problem.prompt, problem.votes)
+    votes_of_prompt = torch.zeros(problem.draws.inside.shape[0])
+    for term in problem.terms:
+        votes_of_prompt.index_add_(0, term.prompt, term.votes)
     inside = votes_of_prompt @ problem.draws.inside
     outside = votes_of_prompt @ problem.draws.outside
     while state.step < config.max_steps and bool((state.stalled < config.patience).any()):
@@ -93,24 +91,24 @@ def _losses(
 ) -> tuple[Tensor, heads.Parameters]:
     """Loss of every prompt under every model, (P, M), and the gradient of the objective.
 
-    Pairs are gone through in chunks, so memory is bounded whatever their number.
+    Rows are gone through in chunks, so memory is bounded whatever their number.
     """
     leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
     rewards = heads.rewards(leaves, problem.features)
-    scores, tau = rewards.detach().requires_grad_(), leaves["tau"]
+    scores = rewards.detach().requires_grad_()
     by_prompt = torch.zeros_like(problem.draws.inside)
     weight = problem.draws.inside / total
-    size = max(1, CHUNK // rewards.shape[1])
-    for begin in range(0, len(problem.left), size):
-        part = slice(begin, begin + size)
-        d = scores.index_select(0, problem.left[part]) - scores.index_select(0, problem.right[part])
-        shares, votes = problem.shares[part].unsqueeze(1), problem.votes[part].unsqueeze(1)
-        losses = pair.loss(d, tau, shares, votes)
-        torch.autograd.backward((losses * weight.index_select(0, problem.prompt[part])).sum())
-        by_prompt.index_add_(0, problem.prompt[part], losses.detach())
+    for term in problem.terms:
+        size = max(1, CHUNK // (rewards.shape[1] * term.width))
+        for begin in range(0, len(term), size):
+            part = term.take(slice(begin, begin + size))
+            losses = part.losses(scores, leaves)
+            torch.autograd.backward((losses * weight.index_select(0, part.prompt)).sum())
+            by_prompt.index_add_(0, part.prompt, losses.detach())
     if scores.grad is not None:
         torch.autograd.backward(rewards, scores.grad)
-    torch.autograd.backward((heads.penalty(leaves) * decay).sum())
+    prior = heads.penalty(leaves) * decay + objective.penalty(leaves, problem.terms) / total
+    torch.autograd.backward(prior.sum())
     empty = {name: torch.zeros_like(value) for name, value in parameters.items()}
     return by_prompt, {name: empty[name] if leaf.grad is None else leaf.grad for name, leaf in leaves.items()}
 

@@ -9,14 +9,15 @@ trained on all but the test prompts, and calibrated on the cross-fitted predicti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rewardmodel.evaluation.accuracy import decisions
-from rewardmodel.training.config import TrainingConfig
+from rewardmodel.training.config import Config, TrainingConfig
 from rewardmodel.training.data import Pairs, Snapshot
-from rewardmodel.training.failure import NoPreferenceError, TooFewError
+from rewardmodel.training.failure import NoPreferenceError, TooFewError, TrainingError
 
 MIN_TEST_PAIRS = 20
 
@@ -36,27 +37,49 @@ class Plan:
         return self.fold is not None
 
 
-def check_enough(snapshot: Snapshot, config: TrainingConfig) -> None:
+def enough(snapshots: Sequence[Snapshot], config: TrainingConfig) -> tuple[Snapshot, ...]:
+    """The criteria with enough to learn from; the first of them counts in the overall, and counts the others'
+    pairs as left out. Raises with the reason when none of those that count has enough."""
+    usable = [one for one in snapshots if too_few(one, config) is None]
+    if not usable or usable[0].weight == 0:
+        check_enough(snapshots[0], config)
+    thin = tuple(
+        (f"pairs of {one.criterion}, too few to learn from", len(one.pairs.ids))
+        for one in snapshots
+        if all(one is not other for other in usable)
+    )
+    return (replace(usable[0], left_out=thin + usable[0].left_out), *usable[1:])
+
+
+def check_enough(snapshot: Snapshot, config: Config) -> None:
     """Raise with the reason when there is too little to learn from."""
+    reason = too_few(snapshot, config)
+    if reason is not None:
+        raise reason
+
+
+def too_few(snapshot: Snapshot, config: Config) -> TrainingError | None:
+    """Why there is too little to learn from; None when there is enough."""
     pairs = snapshot.pairs
     prompts = len(np.unique(pairs.prompt))
     if len(pairs.ids) < config.min_pairs:
-        raise TooFewError(
+        return TooFewError(
             f"The snapshot has {len(pairs.ids)} judged pairs; training needs at least {config.min_pairs}. "
             "Collect more judgments and try again."
         )
     if prompts < config.min_prompts:
-        raise TooFewError(
+        return TooFewError(
             f"The judged pairs belong to {prompts} prompts; training needs at least {config.min_prompts}, "
             f"because it "
             "is tested on prompts it has not seen. Judge pairs of more prompts."
         )
     if not (decisions(pairs.shares) != 0).any():
-        raise NoPreferenceError(
+        return NoPreferenceError(
             f"All {len(pairs.ids)} pairs are ties: there is no preference to learn. Collect judgments on "
             f"responses "
             "that differ more."
         )
+    return None
 
 
 def make(pairs: Pairs, config: TrainingConfig) -> Plan:

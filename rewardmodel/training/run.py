@@ -7,7 +7,9 @@ import io
 import json
 import platform
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +18,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from rewardmodel.evaluation.report import report
+from rewardmodel.likelihood import objective
 from rewardmodel.training import (
     assessment,
+    card,
     checkpoint,
     data,
     encoder,
     ensemble,
+    evaluating,
     features,
     files,
     heads,
+    judging,
     loop,
     plan,
+    votes,
+    warm,
 )
-from rewardmodel.training.config import TrainingConfig
+from rewardmodel.training.config import Config, TrainingConfig
 from rewardmodel.training.failure import SnapshotError
 from rewardmodel.training.progress import Progress
 from rewardmodel.training.stopping import Stop
@@ -53,36 +60,40 @@ def train(request: Request, stop: Stop) -> dict[str, Any]:
     began, config = time.monotonic(), request.config
     progress = Progress(request.run / "progress.json")
     progress.report("reading", 0, 1, "Reading the snapshot")
-    snapshot = data.read(request.snapshot, config.criterion)
-    if (done := _claim(request, snapshot)) is not None:
+    snapshots = data.read_criteria(request.snapshot, config.criterion)
+    if (done := claim(request.run, config, snapshots[0], request.snapshot)) is not None:
         progress.report("done", 1, 1, "This run was already complete")
         return done
-    plan.check_enough(snapshot, config)
+    snapshots = plan.enough(snapshots, config)
     model = encoder.locate(config.encoder, config.encoder_revision, config.windows)
 
     def embedding(count: int, total: int) -> None:
         stop.check()
         progress.report("embedding", count, total, f"{count} of {total} texts embedded")
 
-    raw = ensemble.raw_features(model, snapshot.responses, request.cache, embedding)
+    embed = partial(encoder.embed, model, cache=request.cache, report=embedding)
+    raw = ensemble.raw_features(embed, snapshots[0].responses)
     standardisation = features.standardisation(raw)
     inputs = standardisation.apply(raw)
-    groups = plan.make(snapshot.pairs, config)
-    state = _fit(request, snapshot, groups, inputs, progress, stop)
+    layout = warm.Layout(model.revision, standardisation)
+    fitted = [
+        _fit(request, snapshot, inputs, layout, progress, stop, i) for i, snapshot in enumerate(snapshots)
+    ]
     progress.report("evaluating", 0, 1, "Testing on prompts the heads have not seen")
-    metrics = _finish(request, snapshot, groups, inputs, state, standardisation, model)
+    metrics = _finish(request, fitted, inputs, standardisation, model, stop.check)
     metrics["seconds"] = round(time.monotonic() - began, 2)
+    card.write(request.run, request.snapshot, config.as_dict(), metrics)
     files.write_json(request.run / "metrics.json", metrics)
     (request.run / "failure.json").unlink(missing_ok=True)
     progress.report("done", 1, 1, "Trained")
     return metrics
 
 
-def _claim(request: Request, snapshot: data.Snapshot) -> dict[str, Any] | None:
+def claim(folder: Path, config: Config, snapshot: data.Snapshot, source: Path) -> dict[str, Any] | None:
     """Write RUN/config.json, or check that the folder is of this very run. Returns its metrics if it is
     complete."""
-    path, metrics = request.run / "config.json", request.run / "metrics.json"
-    mine = {"format": FORMAT, "config": request.config.as_dict(), "snapshot_sha256": snapshot.sha256}
+    path, metrics = folder / "config.json", folder / "metrics.json"
+    mine = {"format": FORMAT, "config": config.as_dict(), "snapshot_sha256": snapshot.sha256}
     if path.exists():
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
@@ -96,38 +107,43 @@ def _claim(request: Request, snapshot: data.Snapshot) -> dict[str, Any] | None:
                 )
         return json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else None
     versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
-    files.write_json(path, {**mine, "versions": versions})
+    where = str(source.resolve())
+    files.write_json(path, {**mine, "snapshot": where, "versions": versions})
     return None
 
 
 def _fit(
     request: Request,
     snapshot: data.Snapshot,
-    groups: plan.Plan,
     inputs: np.ndarray,
+    layout: warm.Layout,
     progress: Progress,
     stop: Stop,
-) -> loop.State:
-    """Fit the heads of every group, going on from the checkpoint if there is one of this very fit."""
-    config, pairs = request.config, snapshot.pairs
+    number: int,
+) -> judging.Fitted:
+    """Fit the heads of every group of criterion `number`, going on from the checkpoint if there is one of
+    this very fit. Criteria whose prompts are the same draw the same bootstrap."""
+    config, groups = request.config, plan.make(snapshot.pairs, request.config)
+    learned = votes.read(request.snapshot, snapshot)
+    snapshot = replace(snapshot, left_out=learned.left_out + snapshot.left_out)
+    terms = learned.renumbered(groups.prompts)
     rng = np.random.default_rng([config.seed, 0])
     draws = heads.bootstrap(groups.held_out, len(groups.prompts), config.heads, rng)
     initial = heads.initialise(config.heads * len(groups.held_out), inputs.shape[1], config.hidden, rng)
-    problem = loop.Problem(
-        torch.from_numpy(inputs),
-        torch.from_numpy(pairs.left),
-        torch.from_numpy(pairs.right),
-        torch.tensor(pairs.shares, dtype=torch.float32),
-        torch.tensor(pairs.weight, dtype=torch.float32),
-        torch.from_numpy(groups.prompt),
-        draws,
-    )
-    path = request.run / "checkpoint" / "state.safetensors"
+    initial |= objective.start(terms, draws.inside)
+    ids = [snapshot.responses.prompt_ids[i] for i in groups.prompts]
+    beginning = warm.Beginning(initial, draws)
+    if config.warm_start is not None:
+        parent = Path(config.warm_start)
+        beginning = warm.begin(parent, snapshot.criterion, layout, ids, groups.held_out, beginning)
+    problem = loop.Problem(torch.from_numpy(inputs), terms, beginning.draws)
+    path = request.run / "checkpoint" / (f"state-{number}.safetensors" if number else "state.safetensors")
     fingerprint = hashlib.sha256(
-        json.dumps([config.as_dict(), snapshot.sha256]).encode() + hashlib.sha256(inputs.tobytes()).digest()
+        json.dumps([config.as_dict(), snapshot.sha256, snapshot.criterion, beginning.digest]).encode()
+        + hashlib.sha256(inputs.tobytes()).digest()
     ).hexdigest()
     saved = checkpoint.read(path, fingerprint)
-    state = loop.start(initial)
+    state, progress.curve = loop.start(beginning.parameters), []
     if saved is not None:
         state, progress.curve = saved
 
@@ -136,82 +152,53 @@ def _fit(
         if stop.asked or now.step % config.checkpoint_every == 0:
             checkpoint.write(path, now, progress.curve, fingerprint)
         stop.check()
-        message = f"Step {now.step}: validation NLL {validation_nll:.4f}"
+        message = f"{snapshot.criterion}, step {now.step}: validation NLL {validation_nll:.4f}"
         progress.report("training", now.step, config.max_steps, message)
 
-    return loop.fit(problem, config, state, on_step)
+    state = loop.fit(problem, warm.gentle(config) if beginning.warm else config, state, on_step)
+    checkpoint.write(path, state, progress.curve, fingerprint)  # whatever comes next may be killed too
+    inside = beginning.draws.inside[:, : config.heads]
+    warm.save(request.run / "ensemble", snapshot.criterion, layout, ids, inside, state.best)
+    return judging.Fitted(snapshot, learned, groups, state, beginning.words)
 
 
 def _finish(
     request: Request,
-    snapshot: data.Snapshot,
-    groups: plan.Plan,
+    fitted: list[judging.Fitted],
     inputs: np.ndarray,
-    state: loop.State,
     standardisation: features.Standardisation,
     model: encoder.Encoder,
+    check: Callable[[], None],
 ) -> dict[str, Any]:
-    """Evaluate, then write predictions and ensemble. Returns the metrics."""
-    config, size = request.config, request.config.heads
-    with torch.inference_mode():
-        rewards = heads.rewards(state.best, torch.from_numpy(inputs)).double().numpy()
-    by_group = rewards.reshape(len(rewards), len(groups.held_out), size).mean(axis=2)
-    tau = state.best["tau"].double().numpy().reshape(-1, size).mean(axis=1)
-    assessed = assessment.assess(snapshot, groups, by_group, tau)
-    metrics = report(assessed.held, resamples=config.bootstrap, rng=np.random.default_rng([config.seed, 2]))
+    """Evaluate, then write predictions and ensemble. Returns the metrics: those of the overall, and those of
+    each criterion beside them if there are several."""
+    config, main = request.config, fitted[0]
+    judged = [judging.judge(one, inputs, config) for one in fitted]
+    whole = judging.judge_overall(fitted, judged, inputs, config)
+    tested = whole.snapshot is not main.snapshot  # else the first criterion stands for it
+    reported = [*judged, whole] if tested else judged
+    material = evaluating.Material(request.snapshot, inputs, standardisation, model, request.cache)
+    evaluating.examine(material, main, reported, config, check)
     kept = ensemble.Ensemble(
-        parameters=heads.select(state.best, range(size)),
+        parameters=whole.kept.parameters,
         standardisation=standardisation,
         encoder=model.name,
         encoder_revision=model.revision,
         encoder_commit=model.commit,
         windows=model.windows,
-        temperature=assessed.temperature.temperature,
-        tau=assessed.temperature.tau,
-        criterion=snapshot.criterion,
-        snapshot_sha256=snapshot.sha256,
+        temperature=whole.kept.temperature,
+        tau=whole.kept.tau,
+        criterion=whole.kept.name,
+        snapshot_sha256=main.snapshot.sha256,
+        reference=evaluating.kept_reference(main.snapshot.responses.prompt, main.groups, inputs, config),
+        several=tuple(one.kept for one in judged) if len(judged) > 1 else (),
     )
-    table = pa.table(dict(assessment.prediction_columns(snapshot, assessed)))
+    table = pa.table(dict(assessment.prediction_columns(whole.snapshot, whole.assessed)))
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
     files.write_bytes(request.run / "predictions.parquet", buffer.getvalue())
     ensemble.save(request.run / "ensemble", kept)
-    return {**metrics, **_provenance(snapshot, groups, state, assessed, config)}
-
-
-def _provenance(
-    snapshot: data.Snapshot,
-    groups: plan.Plan,
-    state: loop.State,
-    assessed: assessment.Assessment,
-    config: TrainingConfig,
-) -> dict[str, Any]:
-    """How the numbers came about, in words and counts."""
-    prompts, trained = len(groups.prompts), ~groups.held_out[0]
-    if groups.cross_fitted:
-        folds = len(groups.held_out) - 1
-        how = f"cross-fitted over {prompts} prompts in {folds} folds"
-        kept = f"{int(trained.sum())} of {prompts} prompts (all but the test split)"
-    else:
-        how = f"held-out test split of {assessed.held.prompt.max() + 1} prompts"
-        kept = f"{int(trained.sum())} of {prompts} prompts (the train split)"
-    return {
-        "evaluation": how,
-        "ensemble_trained_on": kept,
-        "criterion": snapshot.criterion,
-        "temperature": {
-            "value": assessed.temperature.temperature,
-            "tau": assessed.temperature.tau,
-            "n": assessed.temperature.pairs,
-        },
-        "training": {
-            "pairs": int(trained[groups.prompt].sum()),
-            "prompts": int(trained.sum()),
-            "responses": len(snapshot.responses.ids),
-            "heads": config.heads,
-            "steps": state.step,
-            "validation_nll": float(state.lowest[: config.heads].mean()),
-        },
-        "left_out": [{"reason": reason, "count": count} for reason, count in snapshot.left_out],
-        "snapshot_sha256": snapshot.sha256,
-    }
+    metrics = whole.metrics if tested else judged[0].metrics | whole.metrics
+    if len(judged) == 1:
+        return metrics
+    return {**metrics, "criteria": {one.kept.name: one.metrics for one in judged}}

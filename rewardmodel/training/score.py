@@ -7,6 +7,7 @@ import io
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Score responses with an ensemble: 0 and OUT.npz, or 1 and the reason on standard error.
 
     OUT.npz: response_id (n,), rewards (n, K) float32 before temperature, features (n, f) float32,
-    temperature, tau.
+    temperature, tau; criteria (C,) names, criteria_rewards (C, n, K) on the scale of the overall,
+    criteria_tau (C,); and, where the ensemble has a reference of its training responses, ood_distance (n,)
+    float64 and ood (n,) bool.
     """
     parser = argparse.ArgumentParser(
         prog="python -m rewardmodel.training.score", description="Score responses."
@@ -32,6 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
         loaded = ensemble.load(given.ensemble)
         responses = data.read_responses(given.responses)
         scores = ensemble.score(loaded, responses, given.cache or given.out.parent / "cache")
+        far: dict[str, Any] = {}
+        if scores.distance is not None:
+            far = {"ood_distance": scores.distance, "ood": scores.flagged}
         buffer = io.BytesIO()
         np.savez(
             buffer,
@@ -40,6 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
             features=scores.features,
             temperature=np.float64(loaded.temperature),
             tau=np.float64(loaded.tau),
+            criteria=np.array(list(scores.criteria), dtype=np.str_),
+            criteria_rewards=np.stack(list(scores.criteria.values())),
+            criteria_tau=np.array([one.tau for one in loaded.criteria]),
+            **far,
         )
         files.write_bytes(given.out, buffer.getvalue())
     except Exception as error:

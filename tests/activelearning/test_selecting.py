@@ -96,6 +96,7 @@ def test_what_the_members_quarrel_about_is_chosen_for_uncertainty(monkeypatch: p
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_scores_choose_nothing_on_the_test_split(monkeypatch: pytest.MonkeyPatch) -> None:
     """All quarrel is about prompts of the test split, so that whoever looked at scores would pick them."""
     project = scored.candidates(60)

@@ -47,6 +47,7 @@ def plain(estimate: dict[str, Any]) -> list[float]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_agreement_has_an_interval_over_items_and_one_over_annotators(kind: str) -> None:
     project = rated_world(kind, seed=31)
     rows = table(project, "agreement")
@@ -105,6 +106,7 @@ def test_slices_are_rows() -> None:
     assert [row["reason"] for row in pairs] == [pair["cohen"].get("reason", "") for pair in two]
 
 
+@pytest.mark.slow
 def test_many_small_categories_are_one_row_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agreement_slices, "MOST_CATEGORIES", 1)
     rows = table(rated_world("pairwise", seed=33, items=30), "agreement_by_category")

@@ -59,6 +59,7 @@ def kinds(one: Quality) -> set[str]:
     return {flag.kind for flag in one.flags}
 
 
+@pytest.mark.slow
 def test_who_does_not_look_is_found_among_those_who_do() -> None:
     project = factories.project(overlap=6)
     *careful, guesser = crowd(project)

@@ -85,6 +85,7 @@ def test_seeing_the_votes_opens_them_everywhere(cast: Cast, item: Item) -> None:
     assert hides(cast.manager, item)
 
 
+@pytest.mark.slow
 def test_who_has_answered_sees_the_votes_once_the_answer_can_no_longer_change(cast: Cast, item: Item) -> None:
     factories.judgment(item, cast.reviewer, "b")
     assert hides(cast.reviewer, item)

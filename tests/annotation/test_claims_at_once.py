@@ -109,6 +109,7 @@ def test_control_a_claim_without_the_lock_gives_an_item_to_too_many() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_nobody_is_sent_away_while_rows_are_locked_for_an_instant() -> None:
     """One item, a hundred people: SKIP LOCKED alone would tell most of them that there is nothing."""
     project = factories.project(overlap=100)

@@ -212,6 +212,7 @@ def server_that(sends: list[bytes], pause: float = 0.0) -> Iterator[str]:
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_server_that_says_nothing_or_drips_is_cut_off() -> None:
     with server_that([b""], pause=0.01) as url:
         assert refused(url, allowed=HERE, seconds=0.3) == "slow"

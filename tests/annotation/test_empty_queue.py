@@ -71,6 +71,7 @@ def test_all_is_done_only_when_nobody_has_anything_left(project, annotator):
     assert title(annotator) == "You have done all you can here"
 
 
+@pytest.mark.slow
 def test_waiting_for_others_says_for_how_many_and_how_long(project, annotator):
     project.lease_seconds = 90
     project.save()

@@ -40,6 +40,7 @@ def test_an_answer_is_stored_with_all_that_belongs_to_it() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_one_submission_200_times_at_once_is_one_judgment() -> None:
     mine = held()
     found = at_once(lambda _: send(mine), range(200))

@@ -171,6 +171,7 @@ def test_rankings_on_which_people_part_come_first_with_the_pair(cast: Cast) -> N
 
 
 @pytest.mark.parametrize("kind", ["ranking", "rating"])
+@pytest.mark.slow
 def test_the_page_asks_the_database_as_often_however_much_there_is(
     cast: Cast, kind: str, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

@@ -189,6 +189,7 @@ def test_people_without_a_value_come_last_either_way(cast: Cast) -> None:
         assert [one.row.name for one in found.people] == ["timed", "untimed"]
 
 
+@pytest.mark.slow
 def test_the_table_shows_a_hundred_people_and_pages_on(cast: Cast) -> None:
     item = factories.pair_item(cast.project, slots_left=120)
     for number in range(120):

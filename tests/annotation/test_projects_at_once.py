@@ -35,6 +35,7 @@ def assert_every_answer_fits(project: Project) -> None:
     assert slots.wrong_slots(project) == []
 
 
+@pytest.mark.slow
 def test_overlap_changes_while_a_crowd_claims_and_answers() -> None:
     project = factories.project(overlap=3)
     for _ in range(30):
@@ -60,6 +61,7 @@ def test_overlap_changes_while_a_crowd_claims_and_answers() -> None:
     assert project.overlap == 4
 
 
+@pytest.mark.slow
 def test_the_question_changes_while_a_crowd_answers_it_for_the_first_time() -> None:
     refused = accepted = 0
     for _ in range(6):

@@ -42,6 +42,7 @@ def by_order(found: Said, unit: str) -> dict[tuple[int, int], dict[int, float]]:
 
 @pytest.mark.parametrize("criterion", CRITERIA)
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_the_arrays_hold_what_a_loop_over_the_judgments_finds(kind: str, criterion: str) -> None:
     project = rated_world(kind, seed=len(criterion))
     expected = said(project, criterion)

@@ -261,6 +261,7 @@ def test_a_bomb_is_defused_within_two_seconds(name):
     assert_inert(html)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_parsed_is_shown_in_full_and_escaped():
     for text in (BOMBS["brackets"] + "<i>end", "<b>" + "x" * LONGEST_MARKDOWN):
         page = Page(render_markdown(text))

@@ -62,6 +62,7 @@ def test_without_a_rate_nothing_comes_again() -> None:
     assert not any(one.repeat for one in done)
 
 
+@pytest.mark.slow
 def test_a_repeat_holds_no_slot_and_is_in_no_count() -> None:
     project, _, done = busy(0.4, items=60)
     repeats = [one for one in done if one.repeat]
@@ -80,6 +81,7 @@ def test_a_repeat_holds_no_slot_and_is_in_no_count() -> None:
     assert [one.votes for one in item_selectors.votes_by_item(project)] == [1] * len(firsts)
 
 
+@pytest.mark.slow
 def test_a_snapshot_leaves_repeats_out_and_says_so(settings: object, tmp_path: object) -> None:
     settings.LAUREL_DATA_DIR = tmp_path  # type: ignore[attr-defined]
     settings.LAUREL_SNAPSHOT_DIR = tmp_path / "snapshots"  # type: ignore[attr-defined, operator]

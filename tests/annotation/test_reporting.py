@@ -167,6 +167,16 @@ def test_who_fails_gold_is_told_of_where_nobody_is_paused_by_rule() -> None:
     assert alert.ended_at is not None
 
 
+def test_who_was_restored_knowing_their_gold_is_not_told_of_again() -> None:
+    project, bad = busy()
+    reporting.make(project=project, follow_policy=True)
+    assert Alert.objects.get().kind == "paused"
+    standing.restore(project=project, annotator=bad, actor=factories.user("boss"))
+    reporting.make(project=project, follow_policy=True)
+    assert Standing.objects.get(annotator=bad).state == "active"
+    assert not Alert.objects.filter(ended_at=None).exists()
+
+
 def test_a_report_comes_back_as_it_was() -> None:
     for kind in ("pairwise", "ranking", "rating"):
         project = factories.project(kind=kind)

@@ -58,6 +58,7 @@ def item(cast: Cast) -> Item:
         p_tie=0.1,
         p_b=0.8,
         odds=1,
+        source="run 7",
     )
     return item
 
@@ -89,7 +90,7 @@ def test_the_queue_tells_figures_only_to_those_who_may_see_the_votes(cast: Cast,
     assert tells(page) == []
     assert "1 person flagged it people differ the model sees it differently" in page
     engineer = words(browser(cast.engineer))
-    assert "people differ, 2 : 0 : 1 the model: B is better, 80 %" in engineer
+    assert "people differ, 2 : 0 : 1 the model (run 7): B is better, 80 %" in engineer
     assert "Decide item" in page
     assert "Decide item" not in engineer
 
@@ -109,7 +110,7 @@ def test_no_vote_is_in_the_page_before_the_blind_answer(cast: Cast, item: Item) 
     page = words(client, address(review))
     assert {NOTE, "voter-0"} <= set(tells(page))
     assert "Your answer without the votes B is better" in page
-    assert "the model: B is better, 80 %" in page
+    assert "the model (run 7): B is better, 80 %" in page
     done = client.post(address(review), {"step": "decide", "choice-0": "a", "reason": "It is so."})
     assert done.url == QUEUE
     after = words(client)
@@ -238,6 +239,7 @@ def count(user: User) -> int:
     return len(asked)
 
 
+@pytest.mark.slow
 def test_the_queue_page_asks_the_same_however_much_waits(cast: Cast) -> None:
     labelled(cast.project, "aab", "abb")
     adjudicated(labelled(cast.project, "aab")[0], cast.manager)

@@ -35,6 +35,7 @@ def answers(project: Project) -> list[tuple[Any, ...]]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_exactly_as_many_judgments_as_asked_for_by_marked_people() -> None:
     project = project_with(20)
     found = simulating.simulate(project=project, annotators=6, judgments=70, seed=3)
@@ -52,6 +53,7 @@ def test_exactly_as_many_judgments_as_asked_for_by_marked_people() -> None:
     assert slots.wrong_slots(project) == []
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_answers() -> None:
     project = project_with(15)
     runs = []

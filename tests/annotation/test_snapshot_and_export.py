@@ -66,7 +66,9 @@ def test_a_snapshot_holds_what_the_project_holds() -> None:
     manifest = verify_snapshot(folder).as_json()
     assert manifest == snapshot.manifest
     assert snapshot.manifest_sha256 == digests(folder)["manifest.json"]
-    assert manifest["counts"] == {"prompts": 14, "responses": 28, "pairs": 12, "preferences": 12, "votes": 36}
+    assert manifest["counts"] == {
+        "prompts": 14, "responses": 28, "pairs": 12, "preferences": 12, "votes": 36, "judgments": 36
+    }  # fmt: skip
     assert manifest["left_out"] == [
         {"reason": "items without a judgment", "count": 1},
         {"reason": "judgments on gold items", "count": 1},

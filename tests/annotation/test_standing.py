@@ -143,6 +143,18 @@ def test_what_cannot_be_done_is_said() -> None:
     assert not Message.objects.exists()
 
 
+def test_what_no_database_holds_is_left_out_of_a_reason() -> None:
+    project = factories.project()
+    ada, boss = people(project)
+    standing.pause(project=project, annotator=ada, actor=boss, reason=" too\x00 fast\ud800 ")
+    assert Standing.objects.get().reason == Message.objects.get().text == "too fast?"
+    with pytest.raises(standing.CannotChangeStanding, match="Shorten"):
+        standing.restore(project=project, annotator=ada, actor=boss, reason="x" * 5_001)
+    assert Standing.objects.get().state == "paused"
+    standing.restore(project=project, annotator=ada, actor=boss, reason="\x00 fine")
+    assert Message.objects.last().text == "fine"  # type: ignore[union-attr]
+
+
 def test_more_gold_for_one_person_only() -> None:
     project = factories.project(gold_rate=0.0, overlap=5)
     ada, _ = people(project)

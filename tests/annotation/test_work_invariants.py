@@ -289,6 +289,7 @@ def _run(monkeypatch: pytest.MonkeyPatch, examples: int, steps: int) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_the_invariants_hold_after_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     _run(monkeypatch, examples=4, steps=30)
 

@@ -11,7 +11,7 @@ def test_every_line_of_the_procfile_has_its_container():
     lines = parse_procfile((ROOT / "Procfile").read_text()).processes
     assert set(lines) == set(services) - {"database", "prepare"}
     for name, service in services.items():
-        if name in ("worker", "trainer", "scheduler"):
+        if name in ("worker", "trainer", "scorer", "scheduler"):
             asked = lines[name].split("exec ", 1)[1].replace("${LAUREL_WORKERS:-2}", "2")
             assert service["command"] == asked
 

@@ -99,6 +99,7 @@ def test_a_strong_secret_is_taken(variable, tmp_path: Path):
 SHOW = "import django; django.setup(); print('started')"
 
 
+@pytest.mark.slow
 def test_production_refuses_to_start_without_a_secret(tmp_path: Path):
     production = {"DJANGO_SETTINGS_MODULE": "config.settings", "LAUREL_ENV": "production"}
     hosts = {"LAUREL_ALLOWED_HOSTS": "laurel.example"}

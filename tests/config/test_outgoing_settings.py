@@ -94,6 +94,7 @@ print(s.LAUREL_SENDS_MAIL, s.EMAIL_BACKEND.split(".")[-2], s.EMAIL_HOST, s.EMAIL
 """
 
 
+@pytest.mark.slow
 def test_mail_is_sent_only_where_a_server_is_named(tmp_path: Path):
     of = {"DJANGO_SETTINGS_MODULE": "config.settings"}
     assert python(tmp_path, SHOW, **of).stdout.startswith("False dummy localhost 25 Laurel <laurel@")

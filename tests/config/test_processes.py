@@ -49,6 +49,7 @@ def supervise(folder: Path, procfile: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_children_with_a_session_of_their_own_are_ended_too(tmp_path: Path):
     nested = f"{sys.executable} -c \"import subprocess as s; s.run(['setsid', 'sleep', '300'])\""
     process = supervise(tmp_path, f"web: exec sleep 300\ntrainer: {nested}\n")

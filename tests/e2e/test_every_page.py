@@ -34,7 +34,7 @@ def pages(role: str) -> list[Route]:
         for route in ROUTES
         if route.get not in (NO, 302, 204, 404)
         and route.pattern not in NO_PAGES
-        and not route.pattern.endswith((".csv", ".json", ".jsonl"))
+        and not route.pattern.endswith((".csv", ".json", ".jsonl", ".md", ".zip"))
         and route.access != STAFF
         and (route.access in (PUBLIC, SIGNED_IN) or role in route.access)
     ]

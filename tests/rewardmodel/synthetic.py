@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 GOOD = ("because", "therefore", "evidence", "for example", "carefully", "precisely")
 BAD = ("whatever", "dunno", "lol", "stuff", "thing", "meh")
@@ -149,6 +149,45 @@ def write_encoder(folder: Path, *, width: int = 16, window: int = 24, seed: int 
                 max_position_embeddings=window,
             )
         )
+    folder.mkdir(parents=True, exist_ok=True)
+    fast.save_pretrained(folder)
+    network.save_pretrained(folder)
+    return folder
+
+
+CHAT = (
+    "{% for turn in messages %}<|{{ turn['role'] }}|> {{ turn['content'] }} <|end|> {% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|> {% endif %}"
+)
+
+
+def write_backbone(folder: Path, *, seed: int = 0, pad: str | None = "<pad>", **shape: int) -> Path:
+    """A Llama with random weights (2 layers, width 32 unless `shape` says otherwise) and a word tokenizer
+    with a chat template, which ends every turn with EOS (`<|end|>`)."""
+    special = ["<pad>", "<unk>", "<|user|>", "<|assistant|>", "<|system|>", "<|end|>"]
+    if pad != "<pad>":
+        special.remove("<pad>")
+    words = dict.fromkeys([*special, *FILLER, *GOOD, *BAD, "for", "example", "Question"])
+    vocabulary = {word: i for i, word in enumerate(words)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token="<unk>", pad_token=pad, eos_token="<|end|>", chat_template=CHAT
+    )
+    fast.add_special_tokens({"additional_special_tokens": ["<|user|>", "<|assistant|>", "<|system|>"]})
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        config = LlamaConfig(
+            vocab_size=len(fast),
+            max_position_embeddings=128,
+            num_key_value_heads=2,
+            pad_token_id=fast.pad_token_id,
+            bos_token_id=None,
+            eos_token_id=fast.eos_token_id,
+            **(sizes | shape),
+        )
+        network = LlamaForCausalLM(config)
     folder.mkdir(parents=True, exist_ok=True)
     fast.save_pretrained(folder)
     network.save_pretrained(folder)

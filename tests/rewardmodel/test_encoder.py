@@ -44,7 +44,7 @@ def test_the_second_time_nothing_is_embedded(tmp_path: Path, monkeypatch: pytest
     def refuse(*_: object) -> None:
         raise AssertionError("the network was loaded")
 
-    monkeypatch.setattr(encoder, "_Model", refuse)
+    monkeypatch.setattr(encoder, "Network", refuse)
     np.testing.assert_array_equal(encoder.embed(model, TEXTS[::-1], tmp_path / "cache"), first[::-1])
 
 

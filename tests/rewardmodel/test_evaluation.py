@@ -123,10 +123,15 @@ def test_the_length_baseline_learns_whether_longer_or_shorter_wins(sign: int) ->
     assert fitted.tau == pytest.approx(-1, abs=0.1)
 
 
-def test_the_majority_baseline_takes_the_commoner_side() -> None:
-    fitted = baselines.fit_majority(np.array([[0, 1.0, 0], [0, 0.8, 0.2], [1.0, 0, 0]]), np.ones(3))
-    assert fitted.side == -1
-    np.testing.assert_allclose(fitted.shares, np.array([1.5, 2.3, 0.7]) / 4.5)
+def test_always_the_same_side_is_averaged_over_both_orders() -> None:
+    shares = np.array([[0, 1.0, 0], [0, 0.8, 0.2], [1.0, 0, 0]])
+    fitted = baselines.fit_majority(shares, np.ones(3))
+    np.testing.assert_allclose(fitted.shares, np.array([1.9, 1.9, 0.7]) / 4.5)
+    swapped = baselines.fit_majority(shares[:, [1, 0, 2]], np.ones(3))
+    np.testing.assert_array_equal(swapped.shares, fitted.shares)
+    right = accuracy.hits(fitted.predict(3), accuracy.decisions(shares))
+    np.testing.assert_array_equal(right, np.full(3, 0.5))
+    assert accuracy.first_side(shares, np.arange(3), draws(3)).value == pytest.approx(1 / 3)
 
 
 def test_the_ceiling_by_hand() -> None:

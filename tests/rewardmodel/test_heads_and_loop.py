@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from rewardmodel.likelihood import pair
+from rewardmodel.likelihood import objective, pair
 from rewardmodel.training import checkpoint, heads, loop
 from rewardmodel.training.config import TrainingConfig
 from rewardmodel.training.failure import DivergedError
@@ -41,11 +41,14 @@ def problem(
     draws = heads.bootstrap((np.zeros(prompts, bool),), prompts, models, np.random.default_rng(1))
     return loop.Problem(
         x,
-        left,
-        right,
-        torch.tensor(shares, dtype=torch.float32),
-        torch.full((len(left),), votes),
-        left // 5,
+        (
+            objective.Pairs(
+                torch.stack((left, right)),
+                left // 5,
+                torch.full((len(left),), votes),
+                torch.tensor(shares.T, dtype=torch.float32),
+            ),
+        ),
         draws,
     )
 
@@ -151,8 +154,8 @@ def test_a_head_keeps_its_best_weights_and_stops() -> None:
     assert trail[-1][0] < trail[0][0]
     assert trail[-1][1] > min(v for _, v in trail) + 0.05
     r = heads.rewards(fitted.best, x)
-    loss = pair.loss(r[left] - r[right], fitted.best["tau"], task.shares[:, None], task.votes[:, None])
-    outside = task.draws.outside[task.prompt]
+    loss = task.terms[0].losses(r, fitted.best)
+    outside = task.draws.outside[left // 5]
     torch.testing.assert_close((loss * outside).sum(0) / outside.sum(0), fitted.lowest, atol=1e-4, rtol=1e-4)
 
 

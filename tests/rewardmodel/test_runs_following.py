@@ -147,6 +147,7 @@ def test_a_run_that_went_to_another_worker_is_left_alone():
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_a_database_that_goes_away_for_a_while_is_waited_for(monkeypatch):
     real, failures = leasing.finish, []
 

@@ -8,7 +8,7 @@ import pytest
 from rewardmodel.evaluation import gate
 from rewardmodel.evaluation.calibration import log_probabilities
 from rewardmodel.models import Ensemble, TrainingRun
-from rewardmodel.services import gating, promoting
+from rewardmodel.services import common_pairs, gating, promoting
 from tests import factories
 from tests.rewardmodel.worlds import run_folder
 
@@ -125,7 +125,7 @@ def trained(project, d, shares, prompt):
     pq.write_table(pa.table(columns), folder / "predictions.parquet")
     snapshot = run_folder(run.snapshot)
     snapshot.mkdir(parents=True, exist_ok=True)
-    empty = {name: pa.array([], pa.string()) for name in gating.PAIR_COLUMNS}
+    empty = {name: pa.array([], pa.string()) for name in common_pairs.PAIR_COLUMNS}
     pq.write_table(pa.table(empty), snapshot / "preferences.parquet")
     return run
 
@@ -156,6 +156,45 @@ def test_a_worse_run_stays_out_and_an_equal_one_comes_in():
     assert not Ensemble.objects.filter(run=worse).exists()
     assert gating.promote_if_not_worse(equal)
     assert Ensemble.objects.get(project=project, active=True).run == equal
+
+
+def with_test_split(run, d, shares, prompt, monkeypatch, audit):
+    """Every pair is of the run's test split; `audit` marks those drawn at random. Scores are invented."""
+    sides = ("p_a", "p_b", "p_tie")
+    names = [f"{i:05}" for i in range(len(d))]
+    columns = {"pair_id": names, "prompt_id": [f"test {i}" for i in prompt]}
+    columns |= {"response_a": [f"{name}a" for name in names], "response_b": [f"{name}b" for name in names]}
+    columns |= {"criterion": ["overall"] * len(d), "split": ["test"] * len(d)}
+    columns |= {name: shares[:, i] for i, name in enumerate(sides)}
+    columns["origin"] = ["audit" if one else "selected" for one in audit]
+    folder = run_folder(run.snapshot)
+    pq.write_table(pa.table(columns), folder / "preferences.parquet")
+    pq.write_table(pa.table({"response_id": columns["response_a"]}), folder / "responses.parquet")
+
+    def scored(ensemble, responses, out, pairs, follow):
+        told = d if ensemble.parent == run_folder(run) else -d
+        return list(zip(told.tolist(), log_probabilities(told, 1.0, -1.0), strict=True))
+
+    monkeypatch.setattr(common_pairs, "_scored", scored)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("drawn", "on"), [(100, "of the frozen audit set"), (9, "of the test split")])
+def test_the_frozen_audit_set_decides_once_it_is_large_enough(drawn, on, monkeypatch):
+    """The new run is right wherever a pair was drawn at random and wrong on the others."""
+    d, shares, prompt, rng = world()
+    project = factories.project()
+    first, second = (trained(project, d, shares, prompt) for _ in range(2))
+    promoting.promote(run=first)
+    audit = np.zeros(len(d), dtype=bool)
+    audit[rng.choice(len(d), size=drawn, replace=False)] = True
+    shares = np.where(audit[:, None], shares, shares[:, [1, 0, 2]])
+    with_test_split(second, d, shares, prompt, monkeypatch, audit)
+    verdict = gating.judge(second, METRICS)
+    assert on in verdict.reason
+    assert verdict.promote == (drawn == 100)
+    if drawn == 9:
+        assert "too few" in verdict.reason
 
 
 @pytest.mark.django_db

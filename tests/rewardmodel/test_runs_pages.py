@@ -11,6 +11,7 @@ from rewardmodel.services import leasing, promoting, sending
 from tests import factories
 from tests.cast import browser, make_cast
 from tests.rewardmodel.fake_trainer import METRICS
+from tests.rewardmodel.test_findings import examined, row
 from tests.rewardmodel.worlds import run_folder
 
 State = TrainingRun.State
@@ -100,14 +101,14 @@ def test_the_list_shows_accuracy_beside_the_baselines_at_a_fixed_price(cast, dja
         trained(cast.project)
     promoting.promote(run=TrainingRun.objects.get(number=2), actor=cast.engineer)
     client = browser(cast.engineer)
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(15):
         page = client.get(url("runs", cast.project)).content.decode()
     assert "0.710 (0.620 to 0.800)" in page
     assert "0.650" in page
     assert "Run 2 scores now" in page
     for _ in range(3):
         trained(cast.project)
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(15):
         client.get(url("runs", cast.project))
 
 
@@ -159,6 +160,25 @@ def test_a_report_has_its_numbers_charts_and_what_was_left_out(cast, django_asse
         assert words in page, words
     assert "<script>alert" not in page
     assert "style=" not in page
+
+
+def test_the_closer_look_is_on_the_page_and_an_older_run_says_what_it_lacks(cast):
+    run, client = trained(cast.project), browser(cast.engineer)
+    page = client.get(url("run", cast.project, 1)).content.decode()
+    assert "Better than length?" in page
+    assert "Where it is right" not in page
+    run.metrics = {**FULL_METRICS, **examined()}
+    run.metrics["strata"]["category"] = {"rows": [row("<b>law</b>", 0.5, 30)], "left_out": None}
+    run.save()
+    page = client.get(url("run", cast.project, 1)).content.decode()
+    for words in ("Weakest where?", "repetition", "Risk and coverage", "everything said twice", "2.40",
+                  "&lt;b&gt;law&lt;/b&gt;", "Accuracy by votes", "praise of the reader"):  # fmt: skip
+        assert words in page, words
+    assert "<b>law" not in page
+    assert "style=" not in page
+    run.metrics = METRICS
+    run.save()
+    assert "trained by an earlier version" in client.get(url("run", cast.project, 1)).content.decode()
 
 
 def test_a_running_run_polls_until_it_is_over(cast):

@@ -7,6 +7,7 @@ import pytest
 
 from rewardmodel.training import config
 from rewardmodel.training.failure import ConfigError
+from rewardmodel.training.finetune.config import FinetuneConfig
 
 
 def write(folder: Path, text: str) -> Path:
@@ -26,6 +27,15 @@ def test_a_saved_configuration_reads_back_the_same(tmp_path: Path) -> None:
     assert config.from_json(write(tmp_path, json.dumps(before.as_dict()))) == before
 
 
+def test_the_tier_chooses_the_settings(tmp_path: Path) -> None:
+    asked = '{"tier": "finetune", "backbone": "somewhere", "members": 5, "method": "full"}'
+    read = config.from_json(write(tmp_path, asked))
+    assert isinstance(read, FinetuneConfig)
+    assert (read.members, read.method, read.r) == (5, "full", 16)
+    assert config.from_json(write(tmp_path, json.dumps(read.as_dict()))) == read
+    assert isinstance(config.from_json(write(tmp_path, '{"tier": "cpu"}')), config.TrainingConfig)
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -36,6 +46,11 @@ def test_a_saved_configuration_reads_back_the_same(tmp_path: Path) -> None:
         ('{"learning_rate": 0}', "learning_rate"),
         ('{"weight_decay": NaN}', "weight_decay"),
         ("[]", "one JSON object"),
+        ('{"tier": "gpu"}', "cpu, finetune"),
+        ('{"tier": "finetune"}', "backbone is not set"),
+        ('{"tier": "finetune", "backbone": "b", "heads": 8}', "heads"),
+        ('{"tier": "finetune", "backbone": "b", "gradient_checkpointing": 1}', "must be of type bool"),
+        ('{"tier": "finetune", "backbone": "b", "tokens_per_pass": 100}', "must hold one response"),
         ("{", "not JSON"),
     ],
 )

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from annotation.interchange.snapshot_answers import ANSWER_SCHEMA
 from rewardmodel.training import __main__ as command
 from rewardmodel.training import encoder, ensemble, files, run, score, stopping
+from rewardmodel.training import features as training_features
 from rewardmodel.training.config import TrainingConfig
 from rewardmodel.training.failure import EnsembleError
 from tests.rewardmodel.synthetic import write_encoder, write_snapshot
@@ -49,6 +51,7 @@ def _restore_sigterm() -> Any:
     signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.slow
 def test_it_learns_what_length_cannot_say(tmp_path: Path) -> None:
     snapshot, settings = prepare(tmp_path, prompts=24, responses=7)
     assert train(snapshot, tmp_path / "run", settings) == 0
@@ -76,8 +79,72 @@ def test_the_held_out_test_split_is_used_when_there_are_enough_prompts(tmp_path:
     assert metrics["evaluated"]["pairs"] == 6 * 15
 
 
+def test_the_report_looks_closer(tmp_path: Path) -> None:
+    """Every part is there, with the same pairs behind it; nothing random but by the seed."""
+    snapshot, settings = prepare(tmp_path, prompts=24, responses=7, probe_responses=30)
+    assert train(snapshot, tmp_path / "run", settings) == 0
+    metrics = read(tmp_path / "run" / "metrics.json")
+    decided = metrics["accuracy"]["n"]
+    strata = metrics["strata"]
+    for name in ("length_gap", "longer_won", "agreement", "origin"):
+        assert sum(row["n"] for row in strata[name]["rows"]) == decided
+        assert sum(row["n"] * row["value"] for row in strata[name]["rows"]) == pytest.approx(
+            decided * metrics["accuracy"]["value"]
+        )
+    assert strata["category"] == {"rows": [], "left_out": "the snapshot names no category"}
+    assert metrics["rank_correlation"]["prompts"] == 24
+    assert metrics["rank_correlation"]["spearman"]["low"] > 0.3
+    disagreement = metrics["disagreement"]
+    assert sum(one["error"]["n"] for one in disagreement["bins"]) == decided
+    assert disagreement["aurc_oracle"] < disagreement["aurc"]
+    assert disagreement["error"]["value"] == pytest.approx(1 - metrics["accuracy"]["value"])
+    assert disagreement["curve"][-1] == [1.0, pytest.approx(1 - metrics["accuracy"]["value"])]
+    far = metrics["out_of_distribution"]
+    assert sum(one["error"]["n"] for one in far["bins"]) == decided
+    assert 0 <= far["flagged"]["value"] < 0.1
+    moves = {row["name"]: row for row in metrics["probes"]["rows"]}
+    assert len(moves) == 8
+    assert moves["truncation"]["value"] < 0 < moves["repetition"]["value"]  # longer is better on the whole
+    assert all(row["n"] == 30 for row in moves.values())
+    grown = metrics["learning_curve"]["rows"]
+    assert [row["votes"] for row in grown] == sorted(row["votes"] for row in grown)
+    assert all(row["accuracy"]["n"] == decided for row in grown)
+    assert (metrics["learning_curve"]["gain"] is None) == (metrics["learning_curve"]["reason"] is not None)
+
+
+def test_rankings_categories_and_what_the_configuration_leaves_out(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from tests.rewardmodel.synthetic import write_tables
+
+    made, settings = prepare(tmp_path, prompts=24, probe_responses=0, curve_heads=0)
+    responses = pq.read_table(made / "responses.parquet").to_pylist()
+    for row in responses:
+        row["category"] = None if row["prompt_id"] == "p000" else f"kind {int(row['prompt_id'][1:]) % 2}"
+    snapshot = write_tables(
+        tmp_path / "two", responses, pq.read_table(made / "preferences.parquet").to_pylist()
+    )
+    common = {"criterion": "overall", "kind": "ranking", "weight": 1.0, "split": "train"}
+    answers = [
+        {"prompt_id": f"p{p:03}", "item_id": f"i{p}", "annotator": who, **common,
+         "responses": [f"p{p:03}r{r}" for r in (2, 0, 1)], "ranks": ranks}
+        for p in range(6) for who, ranks in (("x", [1, 2, 3]), ("y", [1, 3, 2]))
+    ]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(answers, ANSWER_SCHEMA), snapshot / "judgments.parquet")
+    assert train(snapshot, tmp_path / "run", settings) == 0
+    metrics = read(tmp_path / "run" / "metrics.json")
+    category = {row["name"]: row for row in metrics["strata"]["category"]["rows"]}
+    assert (category["kind 0"]["prompts"], category["kind 1"]["prompts"]) == (11, 12)
+    correlated = metrics["rank_correlation"]
+    assert correlated["source"] == "rankings: mean ranks"
+    assert (correlated["spearman"]["n"], correlated["responses"]) == (6, 3)
+    assert metrics["probes"]["left_out"] == "the configuration asks for no probes"
+    assert metrics["learning_curve"]["left_out"] == "the configuration asks for no learning curve"
+
+
 def test_labels_of_a_held_out_prompt_do_not_reach_its_predictions(tmp_path: Path) -> None:
-    """Turn every vote of one prompt around: predictions for that prompt stay, others move."""
+    """Turn every vote of one prompt around: what the heads say of that prompt stays, of others it moves."""
     import pyarrow.parquet as pq
 
     from tests.rewardmodel.synthetic import write_tables
@@ -95,8 +162,9 @@ def test_labels_of_a_held_out_prompt_do_not_reach_its_predictions(tmp_path: Path
         assert train(source, tmp_path / name, settings) == 0
         found.append(pq.read_table(tmp_path / name / "predictions.parquet").to_pydict())
     mine = np.array(found[0]["prompt_id"]) == "p004"
-    np.testing.assert_allclose(np.array(found[0]["d"])[mine], np.array(found[1]["d"])[mine], atol=1e-5)
-    assert np.abs(np.array(found[0]["d"])[~mine] - np.array(found[1]["d"])[~mine]).max() > 0.01
+    one, two = (np.array(run["d_heads"]) for run in found)
+    np.testing.assert_allclose(one[mine], two[mine], atol=1e-5)
+    assert np.abs(one[~mine] - two[~mine]).max() > 0.01
 
 
 def test_a_run_is_repeatable_and_a_finished_one_is_left_alone(tmp_path: Path) -> None:
@@ -125,9 +193,31 @@ def test_scoring_gives_the_rewards_of_the_ensemble(tmp_path: Path) -> None:
         np.testing.assert_allclose(rewards, features @ loaded.parameters["linear"].numpy(), atol=1e-5)
         assert scores["temperature"] == loaded.temperature
         assert scores["tau"] == loaded.tau
+        columns = features[:, training_features.embedding_columns(features.shape[1])]
+        assert loaded.reference is not None
+        np.testing.assert_array_equal(scores["ood_distance"], loaded.reference.distance(columns))
+        assert scores["ood"].tolist() == (scores["ood_distance"] > loaded.reference.threshold).tolist()
     assert rewards.std(axis=1).mean() > 0.01  # the members disagree
 
 
+def test_an_ensemble_of_before_has_no_reference_and_a_changed_one_is_refused(tmp_path: Path) -> None:
+    snapshot, settings = prepare(tmp_path)
+    assert train(snapshot, tmp_path / "run", settings) == 0
+    folder = tmp_path / "run" / "ensemble"
+    description = read(folder / "ensemble.json")
+    (folder / "ood.safetensors").write_bytes(b"other")
+    with pytest.raises(EnsembleError, match=r"ood\.safetensors .* is not the file"):
+        ensemble.load(folder)
+    del description["ood_sha256"]
+    (folder / "ensemble.json").write_text(json.dumps(description))
+    assert ensemble.load(folder).reference is None
+    arguments = [str(folder), str(snapshot / "responses.parquet"), str(tmp_path / "scores.npz")]
+    assert score.main([*arguments, "--cache", str(tmp_path / "cache")]) == 0
+    with np.load(tmp_path / "scores.npz", allow_pickle=False) as scores:
+        assert "ood" not in scores
+
+
+@pytest.mark.slow
 def test_an_ensemble_is_not_used_with_another_encoder_or_other_weights(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,6 +282,7 @@ def test_a_configuration_error_reaches_the_run_folder(tmp_path: Path) -> None:
         (OSError(errno.ENOSPC, "No space left on device"), "disk_full"),
         (MemoryError(), "out_of_memory"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "out_of_memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."), "out_of_memory"),
     ],
 )
 def test_a_full_disk_and_too_little_memory_are_said_in_words(

@@ -132,3 +132,23 @@ def test_without_ties_the_model_has_none_either(
     row = ModelOdds.objects.get()
     assert (row.p_a, row.p_tie, row.p_b) == pytest.approx((0.5, 0.0, 0.5))
     aggregating.rebuild(project=project)
+
+
+def test_what_is_said_names_its_ensemble(
+    project: Project, ensemble: Ensemble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled(project, "aaa")
+    prefer("", monkeypatch)
+    weighing.weigh(ensemble=ensemble)
+    said = set(ModelOdds.objects.values_list("source", flat=True))
+    assert said == {f"run {ensemble.run.number}"}
+
+
+def test_an_ensemble_that_was_replaced_while_it_was_asked_says_nothing(
+    project: Project, ensemble: Ensemble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled(project, "aaa")
+    prefer("", monkeypatch)
+    Ensemble.objects.filter(pk=ensemble.pk).update(active=False)
+    assert weighing.weigh(ensemble=ensemble) == 0
+    assert not ModelOdds.objects.exists()

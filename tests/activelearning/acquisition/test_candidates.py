@@ -64,6 +64,7 @@ def test_a_prompt_with_hundreds_of_responses_is_subsampled_and_says_so() -> None
     assert found.sampling_probability == pytest.approx(1000 / (pairs - 50))
 
 
+@pytest.mark.slow
 def test_the_subsample_is_uniform_over_the_open_pairs() -> None:
     counts: dict[frozenset[str], int] = {}
     for seed in range(3000):

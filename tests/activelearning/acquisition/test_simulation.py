@@ -24,6 +24,7 @@ def stacked(found: list[LearningCurves], arm: str, measure: str) -> np.ndarray:
     return np.vstack([getattr(getattr(curve, arm), measure) for curve in found])
 
 
+@pytest.mark.slow
 def test_the_recipe_beats_random_at_equal_label_counts() -> None:
     found = curves(16)
     accuracy = gap(stacked(found, "recipe", "accuracy"), stacked(found, "random", "accuracy"))
@@ -32,6 +33,7 @@ def test_the_recipe_beats_random_at_equal_label_counts() -> None:
     assert nll.mean < -2 * nll.standard_error
 
 
+@pytest.mark.slow
 def test_an_all_random_recipe_gains_nothing() -> None:
     # The control: were the harness itself in favour of one arm, this would show it.
     found = curves(16, RecipeConfig(audit=1.0))

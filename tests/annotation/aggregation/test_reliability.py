@@ -31,6 +31,7 @@ def flagged(kind: int, projects: int, **shape: float) -> tuple[int, int]:
 
 @pytest.mark.parametrize("likeness", [0.5, 0.2])
 @pytest.mark.parametrize("noise", [1.0, 2.0])
+@pytest.mark.slow
 def test_careful_minorities_are_not_flagged(likeness: float, noise: float) -> None:
     """At most 5 % of those who see things their own way, the upper end of the 95 % interval at most 8 %."""
     found, of = flagged(MINORITY, 30, likeness=likeness, noise=noise)
@@ -46,6 +47,7 @@ def test_even_a_minority_that_shares_nothing_with_the_others_is_left_alone() -> 
     assert found / of <= 0.06, f"{found} of {of}"
 
 
+@pytest.mark.slow
 def test_guessers_are_found_and_careful_people_never() -> None:
     for votes, least in ((100, 0.2), (200, 0.5)):
         found, of = flagged(GUESSER, 10, likeness=0.5, votes=votes)

@@ -100,6 +100,7 @@ def test_units_and_people_are_interchangeable() -> None:
         assert values[0][level].value == pytest.approx(values[1][level].value, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_where_people_differ_and_that_over_items_does_not() -> None:
     """Each sample is twenty other people, a third of them careless: what does α say of the next twenty?"""
     people, samples = 20, 100

@@ -37,6 +37,7 @@ def drawn(matrix: np.ndarray, draws: int, seed: int = 0) -> np.ndarray:
     return np.concatenate(list(resampled(counts, rng=np.random.default_rng(seed), draws=draws)))
 
 
+@pytest.mark.slow
 def test_index_draws_have_the_exact_distribution() -> None:
     matrix = np.array([[2, 0], [1, 1], [0, 2]])  # three units, three patterns: 27 equally likely resamples
     found = Counter(map(tuple, drawn(matrix, 27_000).astype(int).tolist()))
@@ -98,6 +99,7 @@ def test_each_draw_is_the_coefficient_of_the_resampled_units() -> None:
             assert value == pytest.approx(expected, abs=1e-12), name
 
 
+@pytest.mark.slow
 def test_interval_covers_the_truth_as_often_as_it_says() -> None:
     """Ratings equal to the truth with chance .5 give α = .25 in the population."""
     hits = 0

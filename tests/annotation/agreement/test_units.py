@@ -25,6 +25,7 @@ def as_counter(counts: UnitCounts) -> Counter[tuple[int, ...]]:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 3)), max_size=60))
+@pytest.mark.slow
 def test_patterns_are_the_distinct_rows(ratings: list[tuple[int, int]]) -> None:
     table = np.zeros((9, 4), dtype=int)
     for unit, value in ratings:

@@ -8,6 +8,7 @@ from typing import Any
 
 from annotation.interchange.records import Message, prompt_json
 from annotation.interchange.snapshot import Manifest, write_snapshot
+from annotation.interchange.snapshot_answers import AnswerRow
 from annotation.interchange.snapshot_rows import PreferenceRow, ResponseRow
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -47,6 +48,24 @@ def preference(prompt: int = 0, **changes: Any) -> PreferenceRow:
 
 def preferences(prompts: int = 12) -> list[PreferenceRow]:
     return [preference(p) for p in range(prompts)]
+
+
+def answer(prompt: int = 0, **changes: Any) -> AnswerRow:
+    row = AnswerRow(
+        prompt_id=f"p{prompt:04}",
+        item_id=f"i{prompt:04}",
+        annotator="annotator-1",
+        criterion="overall",
+        kind="pairwise",
+        responses=[f"p{prompt:04}-r0", f"p{prompt:04}-r1"],
+        choice="a",
+        strength=2,
+        ranks=None,
+        ratings=None,
+        points=None,
+        weight=0.75,
+    )
+    return replace(row, **changes)
 
 
 def snapshot(folder: Path, *, labels: Iterable[PreferenceRow] | None = None, **changes: Any) -> Manifest:

@@ -5,6 +5,7 @@ import io
 import json
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,6 +90,7 @@ def items(draw: st.DrawFn) -> ItemRecord:
 
 
 @given(st.lists(items(), min_size=1, max_size=3), st.booleans())
+@pytest.mark.slow
 def test_what_is_written_reads_back_equal(records: list[ItemRecord], packed: bool) -> None:
     data = b"".join(map(encode_item, records))
     found = list(read_jsonl(io.BytesIO(gzip.compress(data) if packed else data)))

@@ -75,6 +75,7 @@ def test_votes_become_a_snapshot_and_an_export(items: list[ItemRecord], tmp_path
         "pairs": 11_747,
         "preferences": 11_747,
         "votes": 58_602,
+        "judgments": 0,
     }
     assert manifest.split["prompts"] == {"train": 18, "calibration": 2, "test": 2}
     result = export(tmp_path / "s", tmp_path / "out", format="trl-reward")

@@ -21,7 +21,7 @@ from annotation.interchange.snapshot import (
 )
 from annotation.interchange.snapshot_rows import PreferenceRow, ResponseRow, SnapshotError
 from annotation.interchange.split import assign_splits
-from tests.annotation.interchange.snapshots import preference, preferences, responses, snapshot
+from tests.annotation.interchange.snapshots import answer, preference, preferences, responses, snapshot
 
 
 def test_what_is_written_reads_back(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
 def test_columns_are_those_of_the_contract(tmp_path: Path) -> None:
     snapshot(tmp_path / "s")
     schema = pq.read_schema(tmp_path / "s" / "responses.parquet")
-    assert schema.names == ["prompt_id", "response_id", "prompt", "text", "model"]
+    assert schema.names == ["prompt_id", "response_id", "prompt", "text", "model", "category"]
     schema = pq.read_schema(tmp_path / "s" / "preferences.parquet")
     assert [(field.name, str(field.type)) for field in schema] == [
         *((name, "string") for name in ("pair_id", "prompt_id", "response_a", "response_b", "criterion")),
@@ -50,25 +50,30 @@ def test_columns_are_those_of_the_contract(tmp_path: Path) -> None:
 
 def test_the_manifest_counts_and_hashes(tmp_path: Path) -> None:
     labels = [*preferences(), preference(0, criterion="tone", votes=2)]
-    snapshot(tmp_path / "s", labels=labels, criteria=["overall", "tone"])
+    said = [answer(0), answer(1, criterion="tone")]
+    snapshot(tmp_path / "s", labels=labels, answers=said, criteria=["overall", "tone"])
     told = json.loads((tmp_path / "s" / "manifest.json").read_text())
-    assert told["format"] == "laurel-snapshot/1"
+    assert told["format"] == "laurel-snapshot/2"
     assert told["created_at"] == "2026-01-02T12:00:00+00:00"
     assert told["criteria"] == ["overall", "tone"]
-    assert told["counts"] == {"prompts": 12, "responses": 24, "pairs": 12, "preferences": 13, "votes": 62}
+    assert told["counts"] == {
+        "prompts": 12, "responses": 24, "pairs": 12, "preferences": 13, "votes": 62, "judgments": 2
+    }  # fmt: skip
     assert told["left_out"] == [{"reason": "flagged", "count": 1}, {"reason": "gold", "count": 3}]
     assert told["split"]["prompts"] == {"train": 10, "calibration": 1, "test": 1}
     assert told["split"]["pairs"] == {"train": 10, "calibration": 1, "test": 1}
     assert (told["split"]["seed"], told["guideline_version"]) == (7, 2)
-    for name, rows in (("responses.parquet", 24), ("preferences.parquet", 13)):
+    for name, rows in (("responses.parquet", 24), ("preferences.parquet", 13), ("judgments.parquet", 2)):
         data = (tmp_path / "s" / name).read_bytes()
         digest = hashlib.sha256(data).hexdigest()
         assert told["files"][name] == {"sha256": digest, "bytes": len(data), "rows": rows}
 
 
 def test_same_rows_in_any_order_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    snapshot(tmp_path / "one", responses=responses(300), labels=preferences(300))
+    said = [answer(p) for p in range(300)]
+    snapshot(tmp_path / "one", responses=responses(300), labels=preferences(300), answers=said)
     texts, labels = responses(300), preferences(300)
+    random.Random(2).shuffle(said)
     random.Random(0).shuffle(texts)
     random.Random(1).shuffle(labels)
     spilling = sorted_rows.sorted_rows
@@ -76,9 +81,9 @@ def test_same_rows_in_any_order_give_the_same_bytes(tmp_path: Path, monkeypatch:
         "annotation.interchange.snapshot.sorted_rows",
         lambda rows, key, folder: spilling(rows, key, folder, run_rows=37),
     )
-    snapshot(tmp_path / "two", responses=iter(texts), labels=iter(labels))
+    snapshot(tmp_path / "two", responses=iter(texts), labels=iter(labels), answers=iter(said))
     names = {path.name for path in (tmp_path / "one").iterdir()}
-    assert names == {"responses.parquet", "preferences.parquet", "manifest.json"}
+    assert len(names) == 4
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {"one", "two"}  # nothing left behind
@@ -174,7 +179,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["responses.parquet", "preferences.parquet"])
+@pytest.mark.parametrize("name", ["responses.parquet", "preferences.parquet", "judgments.parquet"])
 def test_a_changed_file_is_noticed_by_name(tmp_path: Path, name: str) -> None:
     snapshot(tmp_path / "s")
     data = bytearray((tmp_path / "s" / name).read_bytes())
