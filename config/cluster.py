@@ -1,5 +1,7 @@
 """The files of the embedded PostgreSQL: whose they are, where its programs lie, making a new cluster."""
 
+import contextlib
+import fcntl
 import importlib.util
 import os
 import pwd
@@ -51,19 +53,30 @@ def account_for(cluster: Path) -> Account:
             return Account(owner.st_uid, owner.st_gid, switch=True)
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid(), switch=False)
+    entry = _system_user()
+    return Account(entry.pw_uid, entry.pw_gid, switch=True)
+
+
+def _system_user() -> pwd.struct_passwd:
+    """One process makes it at a time: of two at once, useradd gives the name to both, with two numbers."""
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(SYSTEM_USER)
+    useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
+    if useradd is None:
+        raise EmbeddedDatabaseError(
+            f"PostgreSQL refuses to run as root: add a user {SYSTEM_USER}, or be an ordinary user."
+        )
+    users = os.open("/etc", os.O_RDONLY)
     try:
-        entry = pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
-        if useradd is None:
-            raise EmbeddedDatabaseError(
-                f"PostgreSQL refuses to run as root: add a user {SYSTEM_USER}, or be an ordinary user."
-            ) from None
+        fcntl.flock(users, fcntl.LOCK_EX)
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(SYSTEM_USER)
         subprocess.run(
             [useradd, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER], check=True
         )
-        entry = pwd.getpwnam(SYSTEM_USER)
-    return Account(entry.pw_uid, entry.pw_gid, switch=True)
+        return pwd.getpwnam(SYSTEM_USER)
+    finally:
+        os.close(users)
 
 
 def _user_name(uid: int) -> str:

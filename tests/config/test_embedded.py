@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 
-from config import embedded
+from config import cluster, embedded
 from tests.config.live import ROOT, clean_environment, wait_until
 
 USE = """
@@ -211,3 +212,23 @@ def test_a_lost_socket_is_noticed(data: Path):
     leave(one)
     leave(two)
     wait_until(lambda: nothing_lives_in(data), 5, "the server to be gone")
+
+
+def test_several_processes_at_once_make_one_system_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    users: list[str] = []
+
+    def look_up(name: str) -> str:
+        if name not in users:
+            raise KeyError(name)
+        return name
+
+    def add(command: list[str], check: bool) -> None:
+        time.sleep(0.05)  # long enough for the others to look
+        users.append(command[-1])
+
+    monkeypatch.setattr(cluster.pwd, "getpwnam", look_up)
+    monkeypatch.setattr(cluster.shutil, "which", lambda *_, **__: "/usr/sbin/useradd")
+    monkeypatch.setattr(cluster.subprocess, "run", add)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: cluster._system_user(), range(4)))
+    assert users == [cluster.SYSTEM_USER]

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,29 +19,35 @@ from tests.rewardmodel.finetune.tiny import prepare, read, settings
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# Imports once, then makes a process for every run it is told to do: arguments in, the process id and
-# its exit code out. Told to die in a save, a run kills itself as it comes to make its n-th file or folder
-# durable: before, between or after the renames.
+# Imports once, then makes a process for every run it is told to do: arguments in, its exit code out. A run
+# told to die at step n is killed up to a fiftieth of a second after that step began, wherever it is then; one
+# told to die in a save kills itself as it comes to make its n-th file or folder durable: before, between or
+# after the renames.
 NURSERY = """
-import json, os, signal, sys
+import json, os, random, signal, sys, threading
 import accelerate, peft, transformers.models.llama.modeling_llama
 from rewardmodel.training import files
 from rewardmodel.training.__main__ import main
-from rewardmodel.training.finetune import run
-sync, left = files._sync, 0
-def counted(path):
-    global left
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+from rewardmodel.training.finetune import loop, run
+sync, advance, left = files._sync, loop.Learner.advance, {}
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+def counted_sync(path):
+    left["save"] -= 1
+    if left["save"] == 0:
+        die()
     sync(path)
-files._sync = counted
+def counted_advance(learner, everyone):
+    left["step"] -= 1
+    if left["step"] == 0:
+        threading.Timer(left["seconds"], die).start()
+    return advance(learner, everyone)
+files._sync, loop.Learner.advance = counted_sync, counted_advance
 for line in sys.stdin:
     left, arguments = json.loads(line)
     child = os.fork()
     if child == 0:
         os._exit(main(arguments))
-    print(child, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
@@ -126,6 +131,7 @@ class Runs:
     """Training processes of their own, without the seconds of importing torch for each."""
 
     def __init__(self) -> None:
+        self.rng = random.Random(5)
         self.nursery = subprocess.Popen(
             [sys.executable, "-c", NURSERY],
             cwd=ROOT,
@@ -135,20 +141,15 @@ class Runs:
             text=True,
         )
 
-    def start(self, snapshot: Path, out: Path, path: Path, die_in_save: int = 0) -> int:
-        """The process id."""
+    def do(self, snapshot: Path, out: Path, path: Path, step: int = 0, save: int = 0) -> int:
+        """The exit code of a run that is killed around its step-th step, at its save-th durable write, or
+        not at all."""
         assert self.nursery.stdin is not None
-        self.nursery.stdin.write(
-            json.dumps([die_in_save, [str(snapshot), str(out), "--config", str(path)]]) + "\n"
-        )
-        self.nursery.stdin.flush()
-        return self._read()
-
-    def _read(self) -> int:
         assert self.nursery.stdout is not None
+        death = {"step": step, "save": save, "seconds": self.rng.random() / 50}
+        self.nursery.stdin.write(json.dumps([death, [str(snapshot), str(out), "--config", str(path)]]) + "\n")
+        self.nursery.stdin.flush()
         return int(self.nursery.stdout.readline())
-
-    wait = _read  # for its exit code
 
 
 @pytest.fixture
@@ -159,49 +160,25 @@ def runs() -> Iterator[Runs]:
     found.nursery.wait()
 
 
-def steps(out: Path) -> int:
-    try:
-        progress = json.loads((out / "progress.json").read_text())
-    except FileNotFoundError:
-        return 0
-    return int(progress["done"]) if progress["phase"] == "training" else 0
-
-
-def kill_once(runs: Runs, given: tuple[Path, Path, Path], rng: random.Random, in_save: bool) -> None:
-    """Start, kill at a random moment of the training or of a save, and see that it was not done."""
-    out, since = given[1], steps(given[1])
-    process = runs.start(*given, rng.randint(1, 30) if in_save else 0)
-    until = time.monotonic() + 120
-    while not in_save and steps(out) in (0, since):
-        assert time.monotonic() < until
-        time.sleep(0.005)
-    if not in_save:
-        time.sleep(rng.random() * 0.3)
-        os.kill(process, signal.SIGKILL)
-    assert runs.wait() == -signal.SIGKILL
-    assert not (out / "metrics.json").exists()
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_killed_twenty_times_it_ends_with_the_weights_of_an_undisturbed_run(
     tmp_path: Path, runs: Runs
 ) -> None:
-    rng = random.Random(5)
     snapshot, path = prepare(tmp_path, prompts=30, epochs=20, checkpoint_every=3)
-    runs.start(snapshot, tmp_path / "whole", path)
-    assert runs.wait() == 0
+    whole, cut, other = (tmp_path / name for name in ("whole", "cut", "other"))
+    assert runs.do(snapshot, whole, path) == 0
     seen = set()
-    for kill in range(20):
-        kill_once(runs, (snapshot, tmp_path / "cut", path), rng, in_save=kill % 2 == 1)
-        seen |= {p.name for p in (tmp_path / "cut" / "checkpoint").glob("member*")}
+    for _ in range(10):
+        for death in ({"step": runs.rng.randint(1, 8)}, {"save": runs.rng.randint(1, 12)}):
+            assert runs.do(snapshot, cut, path, **death) == -signal.SIGKILL
+            assert not (cut / "metrics.json").exists()
+            seen |= {p.name for p in (cut / "checkpoint").glob("member*")}
     assert len(seen) > 10  # it got on in between
-    runs.start(snapshot, tmp_path / "cut", path)
-    assert runs.wait() == 0
-    whole = trained_files(tmp_path / "whole")
-    assert trained_files(tmp_path / "cut") == whole
-    assert numbers(tmp_path / "cut") == numbers(tmp_path / "whole")
+    assert runs.do(snapshot, cut, path) == 0
+    expected = trained_files(whole)
+    assert trained_files(cut) == expected
+    assert numbers(cut) == numbers(whole)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"seed": 1, "epochs": 1}))
-    runs.start(snapshot, tmp_path / "other", path)
-    assert runs.wait() == 0
-    assert trained_files(tmp_path / "other") != whole  # the control: this can differ
+    assert runs.do(snapshot, other, path) == 0
+    assert trained_files(other) != expected  # the control: this can differ
