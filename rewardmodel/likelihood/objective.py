@@ -19,6 +19,7 @@ come from anywhere: (n, M) of many heads on frozen features, or (n, 1) of a netw
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Self
@@ -32,7 +33,7 @@ Parameters = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Term:
+class Term(ABC):
     """Rows of one kind."""
 
     responses: Tensor  # (k, rows) int64: rows of the rewards
@@ -73,9 +74,9 @@ class Term:
         """Where this term's own parameters begin. weight: (P, M) of the prompts in each model's training."""
         return {}
 
+    @abstractmethod
     def losses(self, rewards: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
         """weight x -log P(row), in nats: rewards (n, M) -> (rows, M)."""
-        raise NotImplementedError
 
     def penalty(self, parameters: Mapping[str, Tensor]) -> Tensor | float:
         """-log of the priors of this term's parameters, (M,), in nats."""

@@ -1,13 +1,14 @@
 """Start and cancel training runs. The partial unique index decides that a project has one at a time."""
 
 import hashlib
+import os
 import secrets
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils import timezone
 
@@ -16,6 +17,7 @@ from accounts.services import audit
 from annotation.models.dataset import DatasetSnapshot
 from annotation.models.project import Project
 from annotation.services import snapshotting
+from annotation.services.assigning import in_turn
 from rewardmodel.models import TrainingRun
 from rewardmodel.services import reconciling, sending
 from rewardmodel.training.config import Config, from_dict
@@ -53,10 +55,11 @@ def start_run(
     config: settings of `TrainingConfig`; what it leaves out keeps its default. Raises `RunUnderWay` with
     the run that is there, `CannotTrain` when there is nothing to train on or a setting is wrong.
     """
-    frozen = _frozen_config({**_beginning(project), **(config or {})}, seed)
+    asked = config or {}
+    frozen = _frozen_config({**_beginning(project, asked), **asked}, seed)
     try:
         with transaction.atomic():
-            _one_start_at_a_time(project)
+            in_turn(f"train/{project.pk}")  # two clicks: the second makes no snapshot
             _refuse_a_second(project)
             snapshot = _snapshot(project, actor)
             run = _create(project, actor, frozen, snapshot, trigger)
@@ -114,16 +117,18 @@ def _frozen_config(config: dict[str, Any], seed: int | None) -> Config:
         raise CannotTrain(error.reason) from error
 
 
-def _beginning(project: Project) -> dict[str, str]:
-    """Training begins where the ensemble in use ended; frozen now, whatever is promoted meanwhile."""
+def _beginning(project: Project, config: dict[str, Any]) -> dict[str, str]:
+    """Heads begin where the ensemble in use ended; frozen now, whatever is promoted meanwhile. The path leads
+    there from the new run's folder, so that the data folder can move."""
     active = project.ensembles.select_related("run").filter(active=True).first()
-    return {} if active is None else {"warm_start": str(folder_of(active.run) / "ensemble")}
+    if active is None or config.get("tier", "cpu") != "cpu":
+        return {}
+    there = PurePosixPath(active.run.folder, "ensemble")
+    return {"warm_start": os.path.relpath(there, _folder(project, "new"))}
 
 
-def _one_start_at_a_time(project: Project) -> None:
-    """Two clicks take turns, so that the second one makes no snapshot. The index holds without this too."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"train/{project.pk}"])
+def _folder(project: Project, name: str) -> str:
+    return f"runs/{project.slug}/{name}"
 
 
 def _refuse_a_second(project: Project) -> None:
@@ -152,7 +157,7 @@ def _create(
         seed=config.seed,
         code_version=code_version(),
         # Never a folder that another run, perhaps of a database since dropped, has left its files in.
-        folder=f"runs/{project.slug}/{number:04d}-{secrets.token_hex(3)}",
+        folder=_folder(project, f"{number:04d}-{secrets.token_hex(3)}"),
         trigger=trigger,
         created_by=actor,
     )

@@ -36,7 +36,7 @@ class TrainingConfig:
     bootstrap: int = 1000  # resamples of the prompts behind every interval
     probe_responses: int = 40  # altered in every way to see what moves the reward; 0: no such probes
     curve_heads: int = 2  # of each training on fewer votes; 0: no learning curve
-    warm_start: str | None = None  # folder of the ensemble to begin at, where it fits
+    warm_start: str | None = None  # the ensemble to begin at, where it fits: a folder, seen from the run's
     min_prompts: int = 3
     min_pairs: int = 20
     checkpoint_every: int = 5  # steps

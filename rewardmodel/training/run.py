@@ -134,7 +134,7 @@ def _fit(
     ids = [snapshot.responses.prompt_ids[i] for i in groups.prompts]
     beginning = warm.Beginning(initial, draws)
     if config.warm_start is not None:
-        parent = Path(config.warm_start)
+        parent = request.run / config.warm_start
         beginning = warm.begin(parent, snapshot.criterion, layout, ids, groups.held_out, beginning)
     problem = loop.Problem(torch.from_numpy(inputs), terms, beginning.draws)
     path = request.run / "checkpoint" / (f"state-{number}.safetensors" if number else "state.safetensors")

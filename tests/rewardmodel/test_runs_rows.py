@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from datetime import timedelta
+from pathlib import PurePosixPath
 
 import psutil
 import pytest
@@ -12,7 +13,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from accounts.models import AuditEntry
-from rewardmodel.models import TrainingRun
+from rewardmodel.models import Ensemble, TrainingRun
 from rewardmodel.services import leasing, reconciling, running, sending
 from rewardmodel.services.leasing import Standing
 from tests import factories
@@ -70,6 +71,24 @@ def test_a_second_start_gives_the_run_that_is_there(sent):
     assert project.snapshots.count() == 1
     TrainingRun.objects.update(state=State.FAILED)
     assert running.start_run(project=project).number == 2
+
+
+def test_heads_begin_where_the_ensemble_in_use_ended_wherever_the_data_folder_lies(sent):
+    project = judged_project()
+    first = running.start_run(project=project)
+    assert first.config["warm_start"] is None
+    TrainingRun.objects.update(state=State.SUCCEEDED)
+    Ensemble.objects.create(project=project, run=first, active=True)
+    second = running.start_run(project=project)
+    start = PurePosixPath(second.config["warm_start"])
+    assert not start.is_absolute()
+    assert (running.folder_of(second) / start).resolve() == running.folder_of(first) / "ensemble"
+    TrainingRun.objects.update(state=State.SUCCEEDED)
+    cold = running.start_run(project=project, config={"warm_start": None})
+    assert cold.config["warm_start"] is None
+    TrainingRun.objects.update(state=State.SUCCEEDED)
+    tuned = running.start_run(project=project, config={"tier": "finetune", "backbone": "a/b"})
+    assert "warm_start" not in tuned.config
 
 
 def test_the_database_holds_one_run_a_project_even_without_the_service():

@@ -123,7 +123,7 @@ def test_a_run_begins_where_another_ended_and_says_so(tmp_path: Path) -> None:
     encoder = write_encoder(tmp_path / "encoder")
     settings = TrainingConfig(encoder=str(encoder), bootstrap=100, cross_fit_below=50)
     found = {}
-    for name, start in (("parent", None), ("child", str(tmp_path / "parent" / "ensemble"))):
+    for name, start in (("parent", None), ("child", "../parent/ensemble")):
         request = run.Request(
             snapshot, tmp_path / name, replace(settings, warm_start=start), tmp_path / "cache"
         )

@@ -83,7 +83,7 @@ def test_same_rows_in_any_order_give_the_same_bytes(tmp_path: Path, monkeypatch:
     )
     snapshot(tmp_path / "two", responses=iter(texts), labels=iter(labels), answers=iter(said))
     names = {path.name for path in (tmp_path / "one").iterdir()}
-    assert len(names) == 4
+    assert names == {"responses.parquet", "preferences.parquet", "judgments.parquet", "manifest.json"}
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {"one", "two"}  # nothing left behind
