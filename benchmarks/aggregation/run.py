@@ -9,11 +9,11 @@ make one); DIR holds ukpconvarg1 and defaults to ../shared/data.
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import tables
 from benchmarks.aggregation import labels, recovery, speed
 
 HERE = Path(__file__).resolve().parent
@@ -46,10 +46,7 @@ def main() -> None:
 
 def write(name: str, rows: Sequence[dict[str, Any]]) -> None:
     """The rows as a CSV file beside this one, and on the screen."""
-    with (HERE / name).open("w", newline="") as stream:
-        table = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+    tables.write(HERE / name, rows)
     for row in rows:
         print(name, *row.values())
 

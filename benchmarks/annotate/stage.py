@@ -1,11 +1,12 @@
 """A Laurel on a data folder of its own, with as many items as one likes, and small things about measuring."""
 
-import csv
 import os
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from benchmarks import tables
 
 HERE = Path(__file__).resolve().parent
 
@@ -99,10 +100,7 @@ def load_average() -> float:
 
 def write(name: str, rows: Sequence[dict[str, Any]], *, folder: Path = HERE) -> None:
     """The rows as a CSV file, beside this one if nothing else is said."""
-    with (folder / name).open("w", newline="") as stream:
-        table = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+    tables.write(folder / name, rows)
 
 
 def in_words(row: dict[str, Any]) -> str:

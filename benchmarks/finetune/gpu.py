@@ -10,7 +10,6 @@ same loop as a real run, and then scores; `tokens` counts real ones, without pad
 from __future__ import annotations
 
 import argparse
-import csv
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks import tables
 from benchmarks.finetune import backbone as backbones
 from rewardmodel.likelihood.objective import Pairs
 from rewardmodel.training.finetune import backbone, batches, loop, members
@@ -144,11 +144,7 @@ def main() -> None:
                     }
                 found.append({"hidden": given.hidden, "layers": given.layers, "length": given.length, **row})
                 print(found[-1], flush=True)
-    fields = list(max(found, key=len))
-    with given.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fields, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(found)
+    tables.write(given.out, found)
 
 
 if __name__ == "__main__":

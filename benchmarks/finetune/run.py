@@ -11,7 +11,6 @@ does not count. TRL reads the winner of each pair, Laurel its votes.
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import tempfile
 import time
@@ -26,6 +25,7 @@ from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, TrainerCallback
 from trl import RewardConfig, RewardTrainer
 
+from benchmarks import tables
 from benchmarks.finetune import backbone as backbones
 from benchmarks.reward import snapshots
 from benchmarks.reward.run import strict_labels
@@ -219,10 +219,7 @@ def main() -> None:
             for seed in range(given.seeds):
                 found.append(compare("debates, strict pairs", work / "debates", work, seed, strict))
                 print(found[-1], flush=True)
-    with given.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(found)
+    tables.write(given.out, found)
 
 
 if __name__ == "__main__":

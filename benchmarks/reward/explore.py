@@ -8,7 +8,6 @@ No bootstrap, no early stopping, no temperature: only the features and the weigh
 from __future__ import annotations
 
 import argparse
-import csv
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks import tables
 from benchmarks.reward import snapshots
 from benchmarks.reward.run import strict_labels
 from rewardmodel.evaluation.accuracy import decisions
@@ -138,10 +138,7 @@ def main() -> None:
                 }
                 found.append(row)
                 print(row, flush=True)
-    with given.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(found)
+    tables.write(given.out, found)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ that what is left is what the heads themselves learned worse.
 from __future__ import annotations
 
 import argparse
-import csv
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks import tables
 from benchmarks.reward import snapshots
 from benchmarks.reward.run import train
 from rewardmodel.evaluation import accuracy, blend, clustered
@@ -135,10 +135,7 @@ def main() -> None:
                 fold,
             )
         )
-    with given.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    tables.write(given.out, rows)
     for one in rows:
         print(one)
 

@@ -10,7 +10,6 @@ strict subset, against their released label, so that it can be compared with the
 from __future__ import annotations
 
 import argparse
-import csv
 import gzip
 import json
 import subprocess
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from benchmarks import tables
 from benchmarks.reward import snapshots
 
 HERE = Path(__file__).resolve().parent
@@ -122,10 +122,7 @@ def main() -> None:
             metrics = train(work / snapshot, out, work / "cache", settings)
             found.append(row(title, metrics, out, strict))
             print(found[-1], flush=True)
-    with given.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(found)
+    tables.write(given.out, found)
 
 
 if __name__ == "__main__":

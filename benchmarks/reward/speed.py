@@ -9,7 +9,6 @@ command: `python -m rewardmodel.training` on a snapshot, start-up, features, eve
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import subprocess
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import tables
 from benchmarks.reward import snapshots
 from rewardmodel.training import encoder
 from rewardmodel.training.config import DEFAULT_ENCODER
@@ -106,10 +106,7 @@ def main() -> None:
             row |= {"seconds": round(seconds, 1), "cpu_seconds": round(processor, 1)}
             rows.append(row | {"peak_mb": memory})
             print(rows[-1], flush=True)
-    with given.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    tables.write(given.out, rows)
 
 
 if __name__ == "__main__":

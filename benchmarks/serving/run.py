@@ -9,7 +9,6 @@ Writes throughput.csv and latency.csv. Texts are drawn at random and never repea
 from __future__ import annotations
 
 import argparse
-import csv
 import http.client
 import json
 import subprocess
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from benchmarks import tables
 from rewardmodel.training import encoder, ensemble, features, heads, scorer
 from rewardmodel.training.config import DEFAULT_ENCODER
 from rewardmodel.training.conversation import Exchange, Turn
@@ -44,13 +44,13 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = write_ensemble(Path(name) / "ensemble")
-        write(given.out / "throughput.csv", throughput(folder, given.texts))
+        tables.write(given.out / "throughput.csv", throughput(folder, given.texts))
         systems = {
             "micro-batching": [*SERVER, str(folder), "--port", "0"],
             "one request at a time": [*SERVER, str(folder), "--port", "0", "--batch", "1", "--wait", "0"],
             "transformers pipeline": [sys.executable, "-m", "benchmarks.serving.peer"],
         }
-        write(given.out / "latency.csv", latencies(systems, Path(name)))
+        tables.write(given.out / "latency.csv", latencies(systems, Path(name)))
 
 
 def write_ensemble(folder: Path) -> Path:
@@ -166,13 +166,6 @@ def measure(port: int, clients: int, requests: int, seed: int) -> tuple[list[flo
     for thread in threads:
         thread.join()
     return times, time.perf_counter() - began
-
-
-def write(path: Path, rows: list[dict[str, object]]) -> None:
-    with path.open("w", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
 
 
 if __name__ == "__main__":

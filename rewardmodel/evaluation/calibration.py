@@ -27,11 +27,11 @@ class Temperature:
 
 
 def log_probabilities(d: np.ndarray, temperature: float, tau: float) -> np.ndarray:
-    """(m,) -> (m, 3) over (A, B, tie)."""
+    """(…) -> (…, 3) over (A, B, tie); of a tie -inf where tau is."""
     half = np.asarray(d, dtype=np.float64) / (2 * temperature)
-    logits = np.stack([half, -half, np.full_like(half, tau)], axis=1)
-    logits -= logits.max(axis=1, keepdims=True)
-    return np.asarray(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))
+    logits = np.stack([half, -half, np.full_like(half, tau)], axis=-1)
+    logits -= logits.max(axis=-1, keepdims=True)
+    return np.asarray(logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)))
 
 
 def fit_temperature(d: np.ndarray, shares: np.ndarray, weight: np.ndarray, tau: float) -> Temperature:

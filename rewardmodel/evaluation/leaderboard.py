@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from rewardmodel.evaluation import model_ratings
 from rewardmodel.evaluation.accuracy import TIE, A, B
+from rewardmodel.evaluation.calibration import log_probabilities
 from rewardmodel.evaluation.model_ratings import ELO, PRIOR, Games
 from rewardmodel.evaluation.style import FEATURES
 
@@ -228,7 +229,7 @@ def _ranks(ratings: np.ndarray, group: np.ndarray) -> np.ndarray:
 
 
 def _expected(theta: np.ndarray, tau: float) -> np.ndarray:
-    p = np.exp(model_ratings.log_probabilities(theta[:, None] - theta[None, :], tau))
+    p = np.exp(log_probabilities(theta[:, None] - theta[None, :], 1.0, tau))
     return np.asarray(p[..., A] + p[..., TIE] / 2)
 
 

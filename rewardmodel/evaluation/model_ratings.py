@@ -21,6 +21,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from rewardmodel.evaluation.accuracy import TIE, A, B
+from rewardmodel.evaluation.calibration import log_probabilities
 
 PRIOR = 0.01  # precision of θ and γ, in votes: a standard deviation of 10 log-odds, 1,700 points of Elo
 ELO = 400 / math.log(10)  # points per unit of log-odds: 400 points are odds of ten to one
@@ -98,17 +99,10 @@ def unpack(games: Games, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray, floa
     return beta[:p], beta[p:end], float(beta[end]) if games.ties else -math.inf
 
 
-def log_probabilities(d: np.ndarray, tau: float) -> np.ndarray:
-    """Of (A, B, tie), (…,) -> (…, 3); of a tie -inf where tau is."""
-    logits = np.stack([d / 2, -d / 2, np.full_like(d, tau)], axis=-1)
-    logits -= logits.max(axis=-1, keepdims=True)
-    return np.asarray(logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)))
-
-
 def slopes(games: Games, beta: np.ndarray) -> Slopes:
     theta, gamma, tau = unpack(games, beta)
     d = theta[games.first] - theta[games.second] + games.style @ gamma
-    p, w, s = np.exp(log_probabilities(d, tau)), games.weight, games.shares
+    p, w, s = np.exp(log_probabilities(d, 1.0, tau)), games.weight, games.shares
     lead = (p[:, A] - p[:, B]) / 2
     return Slopes(
         by_d=w * ((s[:, A] - s[:, B]) / 2 - lead),
@@ -154,7 +148,7 @@ def solver(matrix: np.ndarray) -> Solve:
 
 def _log_posterior(games: Games, beta: np.ndarray, prior: float) -> float:
     theta, gamma, tau = unpack(games, beta)
-    log_p = log_probabilities(theta[games.first] - theta[games.second] + games.style @ gamma, tau)
+    log_p = log_probabilities(theta[games.first] - theta[games.second] + games.style @ gamma, 1.0, tau)
     if not games.ties:
         log_p = log_p[:, :TIE]
     likely = (games.weight[:, None] * games.shares[:, : log_p.shape[1]] * log_p).sum()

@@ -15,6 +15,7 @@ from django.utils import timezone
 from annotation.models.project import Project
 from annotation.review_selectors import outcomes_of
 from annotation.services import odds
+from rewardmodel.evaluation.calibration import log_probabilities
 from rewardmodel.models import Ensemble
 from rewardmodel.services import scoring
 
@@ -64,11 +65,9 @@ def _probabilities(scored: scoring.ScoredResponses, project: Project) -> npt.NDA
     """P of (a, tie, b), shape (pairs, 3); the responses came as a, b, a, b, …"""
     main = scored.of(project.main_criterion)  # whose labels they are held against
     means = main.rewards.mean(axis=1, dtype=np.float64).reshape(-1, 2)
-    half = (means[:, 0] - means[:, 1]) / (2 * scored.temperature)
-    tie = np.full_like(half, main.tau if outcomes_of(project) == 3 else -np.inf)
-    logits = np.stack([half, tie, -half], axis=1)
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
+    tau = main.tau if outcomes_of(project) == 3 else -np.inf
+    a_b_tie = np.exp(log_probabilities(means[:, 0] - means[:, 1], scored.temperature, tau))
+    return np.asarray(a_b_tie[:, [0, 2, 1]], dtype=np.float64)
 
 
 def _is_due(ensemble: Ensemble) -> bool:

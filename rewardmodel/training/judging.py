@@ -114,8 +114,8 @@ def _assess(
         temperature=assessed.blend.temperature,
         tau=assessed.blend.tau,
     )
-    provenance = _provenance(snapshot, groups, assessed, config)
-    return Judged(snapshot, groups, parameters, assessed, {**metrics, **provenance}, blended)
+    told = provenance(snapshot, groups, assessed, config.heads)
+    return Judged(snapshot, groups, parameters, assessed, {**metrics, **told}, blended)
 
 
 def rewards(parameters: heads.Parameters, groups: plan.Plan, inputs: np.ndarray) -> np.ndarray:
@@ -126,13 +126,10 @@ def rewards(parameters: heads.Parameters, groups: plan.Plan, inputs: np.ndarray)
     return torch.cat(found).double().numpy().reshape(len(inputs), len(groups.held_out), -1)
 
 
-def _provenance(
-    snapshot: data.Snapshot,
-    groups: plan.Plan,
-    assessed: assessment.Assessment,
-    config: TrainingConfig,
+def provenance(
+    snapshot: data.Snapshot, groups: plan.Plan, assessed: assessment.Assessment, size: int
 ) -> dict[str, Any]:
-    """How the numbers came about, in words and counts."""
+    """How the numbers of an ensemble of `size` came about, in words and counts."""
     prompts, trained = len(groups.prompts), ~groups.held_out[0]
     if groups.cross_fitted:
         folds = len(groups.held_out) - 1
@@ -155,7 +152,7 @@ def _provenance(
             "pairs": int(trained[groups.prompt].sum()),
             "prompts": int(trained.sum()),
             "responses": len(snapshot.responses.ids),
-            "heads": config.heads,
+            "heads": size,
         },
         "left_out": [{"reason": reason, "count": count} for reason, count in snapshot.left_out],
         "snapshot_sha256": snapshot.sha256,

@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rewardmodel.training import data, ensemble, files
-from rewardmodel.training.failure import TrainingError, explain
+from rewardmodel.training import data, ensemble, files, program
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,33 +29,30 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--cache", type=Path, help="where embeddings are kept (default: beside OUT)")
     given = parser.parse_args(arguments)
-    try:
-        loaded = ensemble.load(given.ensemble)
-        responses = data.read_responses(given.responses)
-        scores = ensemble.score(loaded, responses, given.cache or given.out.parent / "cache")
-        far: dict[str, Any] = {}
-        if scores.distance is not None:
-            far = {"ood_distance": scores.distance, "ood": scores.flagged}
-        buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            response_id=np.array(responses.ids, dtype=np.str_),
-            rewards=scores.rewards,
-            features=scores.features,
-            temperature=np.float64(loaded.temperature),
-            tau=np.float64(loaded.tau),
-            criteria=np.array(list(scores.criteria), dtype=np.str_),
-            criteria_rewards=np.stack(list(scores.criteria.values())),
-            criteria_tau=np.array([one.tau for one in loaded.criteria]),
-            **far,
-        )
-        files.write_bytes(given.out, buffer.getvalue())
-    except Exception as error:
-        if not isinstance(error, TrainingError):
-            traceback.print_exc()
-        sys.stderr.write(explain(error).reason + "\n")
-        return 1
-    return 0
+    return program.carry_out(lambda _: _score(given))
+
+
+def _score(given: argparse.Namespace) -> None:
+    loaded = ensemble.load(given.ensemble)
+    responses = data.read_responses(given.responses)
+    scores = ensemble.score(loaded, responses, given.cache or given.out.parent / "cache")
+    far: dict[str, Any] = {}
+    if scores.distance is not None:
+        far = {"ood_distance": scores.distance, "ood": scores.flagged}
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        response_id=np.array(responses.ids, dtype=np.str_),
+        rewards=scores.rewards,
+        features=scores.features,
+        temperature=np.float64(loaded.temperature),
+        tau=np.float64(loaded.tau),
+        criteria=np.array(list(scores.criteria), dtype=np.str_),
+        criteria_rewards=np.stack(list(scores.criteria.values())),
+        criteria_tau=np.array([one.tau for one in loaded.criteria]),
+        **far,
+    )
+    files.write_bytes(given.out, buffer.getvalue())
 
 
 if __name__ == "__main__":

@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import sys
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +21,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rewardmodel.training import files, score_input, scorer, stopping
-from rewardmodel.training.failure import ScoringInputError, TrainingError, explain
+from rewardmodel.training import files, program, score_input, scorer, stopping
+from rewardmodel.training.failure import ScoringInputError
 
 FORMAT = "laurel-scores/1"
 ROWS = 2_048  # of the input in one part; also what a kill can lose
@@ -205,20 +203,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--project", help="said in the results")
     parser.add_argument("--run", type=int, help="said in the results")
     given = vars(parser.parse_args(arguments))
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given["shard"], given["shards"] = given["shard"]
-    stop = stopping.Stop()
-    stop.listen()
-    try:
-        score(Job(**given), stop)
-    except stopping.StoppedError:
-        return stopping.EXIT_CODE
-    except Exception as error:
-        if not isinstance(error, TrainingError):
-            traceback.print_exc()
-        sys.stderr.write(explain(error).reason + "\n")
-        return 1
-    return 0
+    return program.carry_out(lambda stop: score(Job(**given), stop))
 
 
 if __name__ == "__main__":

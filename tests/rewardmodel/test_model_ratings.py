@@ -9,6 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from rewardmodel.evaluation import leaderboard, model_ratings, style
+from rewardmodel.evaluation.calibration import log_probabilities
 from rewardmodel.evaluation.model_ratings import ELO, Games
 from tests.annotation.agreement.shared_data import shared_file
 
@@ -42,7 +43,7 @@ def world(seed, *, prompts=300, per_prompt=3, models=6, gamma=(), tau=-0.7, vote
     lean = shared * rng.normal(size=(prompts, models))
     lead = lean[prompt, first] - lean[prompt, second]
     d = theta[first] - theta[second] + shown @ np.array(gamma, dtype=float).reshape(-1) + lead
-    counts = rng.multinomial(votes, np.exp(model_ratings.log_probabilities(d, tau)))
+    counts = rng.multinomial(votes, np.exp(log_probabilities(d, 1.0, tau)))
     made = Games(first, second, counts / votes, np.full(m, float(votes)), prompt, shown, models)
     return theta, made
 
@@ -219,7 +220,7 @@ def test_style_is_no_merit_once_it_is_controlled():
     m = 6000
     longer = np.where(rng.random(m) < 0.8, 1.0, -1.0)
     d = 0.8 * longer
-    counts = rng.multinomial(1, np.exp(model_ratings.log_probabilities(d, -1.0)))
+    counts = rng.multinomial(1, np.exp(log_probabilities(d, 1.0, -1.0)))
     made = Games(
         np.zeros(m, int), np.ones(m, int), counts.astype(float), np.ones(m), np.arange(m), longer[:, None], 2
     )

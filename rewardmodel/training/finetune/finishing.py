@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from rewardmodel.evaluation import clustered, out_of_distribution
 from rewardmodel.evaluation.report import report
-from rewardmodel.training import assessment, context, examination, files, plan
+from rewardmodel.training import assessment, context, examination, files, judging, plan
 from rewardmodel.training.finetune import bundle, members
 from rewardmodel.training.finetune.config import FinetuneConfig
 from rewardmodel.training.finetune.preparing import Prepared
@@ -151,33 +151,16 @@ def _provenance(
     groups: plan.Plan,
 ) -> dict[str, Any]:
     """How the numbers came about, in words and counts."""
-    snapshot, inside = prepared.snapshot, int((~groups.held_out[0]).sum())
-    left_out = [{"reason": reason, "count": count} for reason, count in snapshot.left_out]
+    found = judging.provenance(prepared.snapshot, groups, assessed, config.members)
     dropped = len(prepared.rows["dropped"])
     if dropped:
-        left_out.append({"reason": f"longer than {config.max_length} tokens", "count": dropped})
-    return {
-        "evaluation": f"held-out test split of {assessed.held.prompt.max() + 1} prompts",
-        "ensemble_trained_on": f"{inside} of {len(groups.prompts)} prompts (the train split)",
-        "criterion": snapshot.criterion,
-        "temperature": {
-            "value": assessed.blend.temperature,
-            "tau": assessed.blend.tau,
-            "length": assessed.blend.length,
-            "n": assessed.blend.pairs,
-        },
-        "training": {
-            "pairs": int((~groups.held_out[0])[groups.prompt].sum()),
-            "votes": prepared.votes,
-            "rows": prepared.rows["trained"],
-            "prompts": inside,
-            "responses": len(snapshot.responses.ids),
-            "heads": config.members,
-            "method": config.method,
-            "backbone": config.backbone,
-            "steps": sum(one["steps"] for one in described),
-            "validation_nll": float(np.mean([one["curve"][-1]["validation"] for one in described])),
-        },
-        "left_out": left_out,
-        "snapshot_sha256": snapshot.sha256,
+        found["left_out"].append({"reason": f"longer than {config.max_length} tokens", "count": dropped})
+    found["training"] |= {
+        "votes": prepared.votes,
+        "rows": prepared.rows["trained"],
+        "method": config.method,
+        "backbone": config.backbone,
+        "steps": sum(one["steps"] for one in described),
+        "validation_nll": float(np.mean([one["curve"][-1]["validation"] for one in described])),
     }
+    return found

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import sys
-import traceback
 from pathlib import Path
 
-from rewardmodel.training import files, stopping
-from rewardmodel.training.failure import ConfigError, TrainingError, explain
+from rewardmodel.training import program, stopping
+from rewardmodel.training.failure import ConfigError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,25 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tokens", type=int, help="how many to learn from, all passes together")
     parser.add_argument("--status", type=Path, help="a folder for progress.json and failure.json")
     given = parser.parse_args(arguments)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    stop = stopping.Stop()
-    stop.listen()
-    try:
-        _hand_over(given, stop)
-    except stopping.StoppedError:
-        return stopping.EXIT_CODE
-    except Exception as error:
-        if not isinstance(error, TrainingError):
-            traceback.print_exc()
-        failure = explain(error)
-        sys.stderr.write(failure.reason + "\n")
-        if given.status is not None:
-            with contextlib.suppress(OSError):
-                files.write_json(
-                    given.status / "failure.json", {"reason": failure.reason, "kind": failure.kind}
-                )
-        return 1
-    return 0
+    return program.carry_out(lambda stop: _hand_over(given, stop), given.status)
 
 
 def _hand_over(given: argparse.Namespace, stop: stopping.Stop) -> None:
