@@ -1,6 +1,10 @@
 from django.urls import path
 
-from rewardmodel import api, handover_views, leaderboard_views, registry_views, views
+from rewardmodel import api
+from rewardmodel.views import handover as handover_views
+from rewardmodel.views import leaderboard as leaderboard_views
+from rewardmodel.views import registry as registry_views
+from rewardmodel.views import runs as views
 
 app_name = "rewardmodel"
 urlpatterns = [

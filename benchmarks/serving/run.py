@@ -22,12 +22,13 @@ import numpy as np
 import psutil
 
 from benchmarks import tables
-from rewardmodel.training import encoder, ensemble, features, heads, scorer
+from rewardmodel.training import encoder, ensemble, features, heads
 from rewardmodel.training.config import DEFAULT_ENCODER
-from rewardmodel.training.conversation import Exchange, Turn
+from rewardmodel.training.scoring import scorer
+from rewardmodel.training.scoring.conversation import Exchange, Turn
 
 CLIENTS = {1: 30, 8: 80, 64: 192}  # clients at once: requests in all
-SERVER = [sys.executable, "-m", "rewardmodel.training.serve"]
+SERVER = [sys.executable, "-m", "rewardmodel.training.serving"]
 TEXT = """
 the of and to in is you that it he was for on are as with his they at be this have from or one had
 by word but not what all were we when your can said there use an each which she do how their if will

@@ -225,7 +225,7 @@ def _limits(card: Card) -> Iterator[str]:
 
 def _loading() -> Iterator[str]:
     yield "With Laurel, a file with the columns of `responses.parquet` in, rewards of every member out:"
-    yield "```sh\npython -m rewardmodel.training.score ensemble responses.parquet scores.npz\n```"
+    yield "```sh\npython -m rewardmodel.training.scoring.score ensemble responses.parquet scores.npz\n```"
     yield "`ensemble` is the folder beside this card; its weights are safetensors, and no code is in it."
 
 

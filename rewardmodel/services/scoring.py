@@ -72,7 +72,7 @@ def score(*, ensemble: Ensemble, response_ids: Sequence[int]) -> ScoredResponses
 
 @dataclass(frozen=True)
 class ScoreFile:
-    """What `python -m rewardmodel.training.score` wrote."""
+    """What `python -m rewardmodel.training.scoring.score` wrote."""
 
     ids: list[str]
     rewards: np.ndarray
@@ -88,7 +88,7 @@ def score_file(
     """Run the scoring program; `follow` waits for it and may give up by an exception."""
     log = out.with_suffix(".log")
     child = Child(
-        "rewardmodel.training.score",
+        "rewardmodel.training.scoring.score",
         [ensemble, responses, out, "--cache", settings.LAUREL_CACHE_DIR],
         log=log,
     )
@@ -120,7 +120,7 @@ def score_rows(
     before = log.stat().st_size if log.exists() else 0
     words: list[str | Path] = [ensemble_folder(run), source.resolve(), out.resolve(), "--shard", shard]
     words += ["--device", device, "--project", run.project.slug, "--run", str(run.number)]
-    child = Child("rewardmodel.training.score_many", words, log=log)
+    child = Child("rewardmodel.training.scoring.score_many", words, log=log)
     try:
         code = follow(child)
     finally:

@@ -61,7 +61,7 @@ def serve(
     if listings is not None:
         _write(roster, listings())
         words = [*words, "--follow", roster]
-    child = Child("rewardmodel.training.serve", words, log=log)
+    child = Child("rewardmodel.training.serving", words, log=log)
     try:
         while not stop.wait(LOOK_SECONDS):
             if (code := child.poll(0)) is not None:

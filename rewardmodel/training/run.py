@@ -20,17 +20,14 @@ import torch
 
 from rewardmodel.likelihood import objective
 from rewardmodel.training import (
-    assessment,
     card,
     checkpoint,
     data,
     encoder,
     ensemble,
-    evaluating,
     features,
     files,
     heads,
-    judging,
     loop,
     plan,
     votes,
@@ -39,6 +36,7 @@ from rewardmodel.training import (
 from rewardmodel.training.config import Config, TrainingConfig
 from rewardmodel.training.failure import SnapshotError
 from rewardmodel.training.progress import Progress
+from rewardmodel.training.report import assessment, judging, sections
 from rewardmodel.training.stopping import Stop
 
 FORMAT = "laurel-run/1"
@@ -177,8 +175,8 @@ def _finish(
     whole = judging.judge_overall(fitted, judged, inputs, config)
     tested = whole.snapshot is not main.snapshot  # else the first criterion stands for it
     reported = [*judged, whole] if tested else judged
-    material = evaluating.Material(request.snapshot, inputs, standardisation, model, request.cache)
-    evaluating.examine(material, main, reported, config, check)
+    material = sections.Material(request.snapshot, inputs, standardisation, model, request.cache)
+    sections.examine(material, main, reported, config, check)
     kept = ensemble.Ensemble(
         parameters=whole.kept.parameters,
         standardisation=standardisation,
@@ -190,7 +188,7 @@ def _finish(
         tau=whole.kept.tau,
         criterion=whole.kept.name,
         snapshot_sha256=main.snapshot.sha256,
-        reference=evaluating.kept_reference(main.snapshot.responses.prompt, main.groups, inputs, config),
+        reference=sections.kept_reference(main.snapshot.responses.prompt, main.groups, inputs, config),
         several=tuple(one.kept for one in judged) if len(judged) > 1 else (),
     )
     table = pa.table(dict(assessment.prediction_columns(whole.snapshot, whole.assessed)))

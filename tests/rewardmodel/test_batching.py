@@ -5,8 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from rewardmodel.training.conversation import Exchange
-from rewardmodel.training.scorer import Identity, Scored
+from rewardmodel.training.scoring.conversation import Exchange
+from rewardmodel.training.scoring.scorer import Identity, Scored
 from rewardmodel.training.serving.batching import Batcher, BusyError, ClosedError
 
 IDENTITY = Identity("x", "f", 1, 1.0, 0.0, "overall")

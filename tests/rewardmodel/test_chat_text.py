@@ -2,7 +2,7 @@
 
 import pytest
 
-from rewardmodel.training.conversation import Turn
+from rewardmodel.training.scoring.conversation import Turn
 from rewardmodel.training.serving import chat_text
 
 SYSTEM, WHY, BECAUSE = Turn("system", "Be brief."), Turn("user", "Why?"), "Because\n\nit is."

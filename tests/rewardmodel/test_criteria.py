@@ -9,11 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from rewardmodel import criteria_page, findings
 from rewardmodel.evaluation import probes
+from rewardmodel.pages import criteria as criteria_page
+from rewardmodel.pages import findings
 from rewardmodel.training import __main__ as command
-from rewardmodel.training import data, ensemble, heads, overall, score
+from rewardmodel.training import data, ensemble, heads, overall
 from rewardmodel.training.overall import Criterion
+from rewardmodel.training.scoring import score
 from tests.rewardmodel.synthetic import write_encoder, write_snapshot, write_tables
 
 

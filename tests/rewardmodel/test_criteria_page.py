@@ -5,7 +5,9 @@ import re
 
 import pytest
 
-from rewardmodel import comparison_page, criteria_page, preflight_page
+from rewardmodel.pages import comparison as comparison_page
+from rewardmodel.pages import criteria as criteria_page
+from rewardmodel.pages import preflight as preflight_page
 from rewardmodel.services import sending
 from tests.cast import browser, make_cast
 from tests.rewardmodel.criteria_runs import PREFLIGHT, finetuned, part, several

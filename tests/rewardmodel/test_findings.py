@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rewardmodel import findings, plots
+from rewardmodel.pages import findings, plots
 
 
 def interval(value: float | None, low: float | None = None, high: float | None = None, n: int = 100) -> dict:

@@ -4,8 +4,8 @@ import pytest
 from django.urls import reverse
 
 from annotation.models.project import Project
-from rewardmodel import comparison_page
 from rewardmodel.models import TrainingRun
+from rewardmodel.pages import comparison as comparison_page
 from rewardmodel.services import gating, promoting
 from tests import factories
 from tests.cast import browser, make_cast

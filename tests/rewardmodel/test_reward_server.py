@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rewardmodel.training import scorer
-from rewardmodel.training.conversation import Exchange, Turn
+from rewardmodel.training.scoring import scorer
+from rewardmodel.training.scoring.conversation import Exchange, Turn
 from rewardmodel.training.serving import roster, server, shapes
 from rewardmodel.training.serving.batching import Batcher
 from tests.rewardmodel.bundles import write_ensemble
@@ -218,7 +218,7 @@ def _until(holds):
 def test_sigterm_answers_what_has_come(folder, tmp_path):
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "rewardmodel.training.serve", str(folder), "--port", "0"],
+            [sys.executable, "-m", "rewardmodel.training.serving", str(folder), "--port", "0"],
             cwd=ROOT,
             stderr=log,
         )
@@ -247,7 +247,7 @@ def test_sigterm_answers_what_has_come(folder, tmp_path):
 
 
 def test_the_program_refuses_what_is_unsafe_or_unclear(tmp_path, capsys):
-    from rewardmodel.training import serve
+    from rewardmodel.training.serving import __main__ as serve
 
     for words in ([], ["a", "--follow", "b"], ["a", "--host", "192.0.2.1"]):
         with pytest.raises(SystemExit) as usage:

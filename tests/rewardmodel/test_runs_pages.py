@@ -5,8 +5,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotation.services import heartbeat
-from rewardmodel import charts
 from rewardmodel.models import Ensemble, TrainingRun
+from rewardmodel.pages import charts
 from rewardmodel.services import leasing, promoting, sending
 from tests import factories
 from tests.cast import browser, make_cast

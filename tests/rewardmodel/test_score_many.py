@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rewardmodel.training import files, score_input, score_many, scorer, stopping
-from rewardmodel.training.conversation import Exchange, Turn
+from rewardmodel.training import files, stopping
 from rewardmodel.training.failure import ScoringInputError
+from rewardmodel.training.scoring import score_input, score_many, scorer
+from rewardmodel.training.scoring.conversation import Exchange, Turn
 from tests.rewardmodel.bundles import write_ensemble
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -180,7 +181,8 @@ def test_the_program_says_what_is_wrong(tmp_path, capsys):
 
 UNSAFE = """
 import sys
-from rewardmodel.training import files, score_many
+from rewardmodel.training import files
+from rewardmodel.training.scoring import score_many
 def write(path, content):  # the control: in place, in two halves
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:

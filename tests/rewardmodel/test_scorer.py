@@ -3,10 +3,17 @@
 import numpy as np
 import pytest
 
-from rewardmodel.training import embedder, encoder, ensemble, scorer
-from rewardmodel.training.conversation import Exchange, MalformedError, Turn, read_exchange, read_prompt
+from rewardmodel.training import encoder, ensemble
 from rewardmodel.training.data import Responses
 from rewardmodel.training.failure import EnsembleError
+from rewardmodel.training.scoring import embedder, scorer
+from rewardmodel.training.scoring.conversation import (
+    Exchange,
+    MalformedError,
+    Turn,
+    read_exchange,
+    read_prompt,
+)
 from tests.rewardmodel.bundles import HEADS, write_ensemble
 from tests.rewardmodel.synthetic import write_encoder
 

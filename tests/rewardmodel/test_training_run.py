@@ -15,10 +15,11 @@ import pytest
 
 from annotation.interchange.snapshot_answers import ANSWER_SCHEMA
 from rewardmodel.training import __main__ as command
-from rewardmodel.training import encoder, ensemble, files, run, score, stopping
+from rewardmodel.training import encoder, ensemble, files, run, stopping
 from rewardmodel.training import features as training_features
 from rewardmodel.training.config import TrainingConfig
 from rewardmodel.training.failure import EnsembleError
+from rewardmodel.training.scoring import score
 from tests.rewardmodel.synthetic import write_encoder, write_snapshot
 
 ROOT = Path(__file__).resolve().parents[2]

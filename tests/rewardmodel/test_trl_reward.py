@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from rewardmodel.training import scorer, trl_reward
-from rewardmodel.training.conversation import Exchange, Turn
 from rewardmodel.training.failure import EnsembleError, RewardServerError
+from rewardmodel.training.scoring import scorer, trl_reward
+from rewardmodel.training.scoring.conversation import Exchange, Turn
+from rewardmodel.training.scoring.trl_reward import reward_function
 from rewardmodel.training.serving import roster, server
-from rewardmodel.training.trl_reward import reward_function
 from tests.rewardmodel.bundles import write_ensemble
 from tests.rewardmodel.serving import serving
 

@@ -20,10 +20,11 @@ from safetensors import SafetensorError
 from torch import nn
 
 from rewardmodel.evaluation.out_of_distribution import Reference
-from rewardmodel.training import assessment, encoder, files
+from rewardmodel.training import encoder, files
 from rewardmodel.training.data import Responses
 from rewardmodel.training.failure import BackboneError, EnsembleError
 from rewardmodel.training.finetune import backbone, batches, members, texts
+from rewardmodel.training.report import assessment
 
 FORMAT = "laurel-ensemble-finetuned/1"
 OOD = "ood.safetensors"

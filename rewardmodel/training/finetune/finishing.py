@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 
 from rewardmodel.evaluation import clustered, out_of_distribution
 from rewardmodel.evaluation.report import report
-from rewardmodel.training import assessment, context, examination, files, judging, plan
+from rewardmodel.training import files, plan
 from rewardmodel.training.finetune import bundle, members
 from rewardmodel.training.finetune.config import FinetuneConfig
 from rewardmodel.training.finetune.preparing import Prepared
+from rewardmodel.training.report import assessment, closer_look, context, judging
 
 NO_DEVIATION = 1e-8  # of log lengths: all the same
 
@@ -105,8 +106,8 @@ def _examine(
     """What the report says beyond the plain metrics, as far as it takes no further training."""
     prompts, snapshot = int(assessed.held.prompt.max()) + 1, prepared.snapshot
     draws = clustered.resamples(prompts, config.bootstrap, np.random.default_rng([config.seed, 2]))
-    found = examination.closer(snapshot, assessed, context.read(source, snapshot), draws)
-    return {**found, "out_of_distribution": examination.far_out(assessed, scored.known, draws)}
+    found = closer_look.closer(snapshot, assessed, context.read(source, snapshot), draws)
+    return {**found, "out_of_distribution": closer_look.far_out(assessed, scored.known, draws)}
 
 
 def describe(run: Path, member: int) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rewardmodel.training.conversation import Exchange
 from rewardmodel.training.data import Responses
 from rewardmodel.training.finetune import backbone, bundle
-from rewardmodel.training.scorer import RawScores
+from rewardmodel.training.scoring.conversation import Exchange
+from rewardmodel.training.scoring.scorer import RawScores
 
 
 class FinetunedMembers:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from rewardmodel.training.conversation import Exchange
-from rewardmodel.training.scorer import Scored
+from rewardmodel.training.scoring.conversation import Exchange
+from rewardmodel.training.scoring.scorer import Scored
 
 BATCH = 256  # exchanges scored together at most, unless one request brings more
 WAIT_SECONDS = 0.004  # how long the first of a batch waits for others

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rewardmodel.training.conversation import Turn
+from rewardmodel.training.scoring.conversation import Turn
 
 ROLES = {
     "human": "user", "instruction": "user", "inst": "user", "/inst": "assistant", "bot": "assistant",

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rewardmodel.training.conversation import Exchange
 from rewardmodel.training.failure import TrainingError
-from rewardmodel.training.scorer import Scored, Scorer
+from rewardmodel.training.scoring.conversation import Exchange
+from rewardmodel.training.scoring.scorer import Scored, Scorer
 from rewardmodel.training.serving.batching import Batcher
 
 LOOK_SECONDS = 0.5

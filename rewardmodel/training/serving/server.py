@@ -23,9 +23,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from rewardmodel.training.conversation import MalformedError
 from rewardmodel.training.failure import TrainingError
-from rewardmodel.training.scorer import LAMBDA
+from rewardmodel.training.scoring.conversation import MalformedError
+from rewardmodel.training.scoring.scorer import LAMBDA
 from rewardmodel.training.serving import shapes
 from rewardmodel.training.serving.batching import BusyError, ClosedError
 from rewardmodel.training.serving.roster import Roster

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rewardmodel.training.conversation import Exchange, MalformedError, read_exchange
-from rewardmodel.training.scorer import Scored
+from rewardmodel.training.scoring.conversation import Exchange, MalformedError, read_exchange
+from rewardmodel.training.scoring.scorer import Scored
 from rewardmodel.training.serving import chat_text
 
 MOST = 4_096  # responses in one request

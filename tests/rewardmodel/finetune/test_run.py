@@ -10,11 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from rewardmodel import findings, preflight_page
-from rewardmodel.training import data, ensemble, score, scorer
-from rewardmodel.training.conversation import Exchange, Turn
+from rewardmodel.pages import findings
+from rewardmodel.pages import preflight as preflight_page
+from rewardmodel.training import data, ensemble
 from rewardmodel.training.failure import EnsembleError
 from rewardmodel.training.finetune import bundle
+from rewardmodel.training.scoring import score, scorer
+from rewardmodel.training.scoring.conversation import Exchange, Turn
 from tests.rewardmodel.finetune.tiny import prepare, read, train
 from tests.rewardmodel.synthetic import write_backbone
 
@@ -123,7 +125,7 @@ def test_the_heads_that_were_trained_are_saved_and_members_differ(trained: Path)
 
 @pytest.mark.slow
 def test_scoring_is_one_dispatch_and_equals_each_member_merged(trained: Path) -> None:
-    """`python -m rewardmodel.training.score`, the gate's door, against plain transformers."""
+    """`python -m rewardmodel.training.scoring.score`, the gate's door, against plain transformers."""
     out, responses = trained / "scores.npz", trained / "snapshot" / "responses.parquet"
     assert score.main([str(trained / "run" / "ensemble"), str(responses), str(out)]) == 0
     with np.load(out, allow_pickle=False) as found:

@@ -1,4 +1,4 @@
-"""python -m rewardmodel.training.serve ENSEMBLE | --follow ROSTER [--port N | --socket PATH] [--lambda X]
+"""python -m rewardmodel.training.serving ENSEMBLE | --follow ROSTER [--port N | --socket PATH] [--lambda X]
 
 The reward server: answers OpenRLHF's, LLaMA-Factory's and Laurel's own requests for rewards with mean - λ·std
 (see `serving.shapes`), many clients at a time in one batch. SIGTERM: what has come is answered, then it ends.
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m rewardmodel.training.serve", description="Serve rewards."
+        prog="python -m rewardmodel.training.serving", description="Serve rewards."
     )
     parser.add_argument("ensemble", type=Path, nargs="?", help="an ensemble folder")
     parser.add_argument("--follow", type=Path, metavar="ROSTER", help="a file that names what to serve")
@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(given: argparse.Namespace, token: str | None) -> int:
-    from rewardmodel.training import scorer  # after the quick checks: loading torch takes seconds
+    from rewardmodel.training.scoring import scorer
     from rewardmodel.training.serving import roster, server
     from rewardmodel.training.serving.batching import Batcher
 

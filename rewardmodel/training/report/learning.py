@@ -16,10 +16,10 @@ import torch
 from rewardmodel.likelihood import objective
 from rewardmodel.likelihood.objective import Objective
 from rewardmodel.training import features, heads, loop
-from rewardmodel.training.assessment import Assessment, assess
 from rewardmodel.training.config import TrainingConfig
 from rewardmodel.training.data import Snapshot
 from rewardmodel.training.plan import Plan
+from rewardmodel.training.report.assessment import Assessment, assess
 from rewardmodel.training.votes import Votes
 
 FRACTIONS = (1 / 8, 1 / 4, 1 / 2, 1.0)

@@ -11,10 +11,10 @@ from django.utils.translation import gettext_lazy
 
 from annotation.charts import Whisker, decimal, thousands
 from annotation.models.project import Project
-from rewardmodel import charts
 from rewardmodel.evaluation.leaderboard import Leaderboard, Rated
 from rewardmodel.evaluation.model_ratings import ELO
 from rewardmodel.evaluation.style import CONTROLS
+from rewardmodel.pages import charts
 from rewardmodel.services.rating import ModelRatings
 
 MOST_ROWS = 200  # models in the table; the downloads have all

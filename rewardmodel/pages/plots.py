@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rewardmodel.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Line, Scale, Tick, round_values
+from rewardmodel.pages.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Line, Scale, Tick, round_values
 
 Found = Mapping[str, Any]  # an interval as metrics hold it: value, low, high, n
 MARGIN = 24.0

@@ -14,8 +14,12 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from annotation.models.project import Project
 from annotation.selectors import BUILDERS, project_for
-from rewardmodel import criteria_page, handover_presentation, preflight_page, presentation, selectors
+from rewardmodel import selectors
 from rewardmodel.models import TrainingRun
+from rewardmodel.pages import criteria as criteria_page
+from rewardmodel.pages import handover as handover_presentation
+from rewardmodel.pages import preflight as preflight_page
+from rewardmodel.pages import runs as presentation
 from rewardmodel.services import outcomes, promoting, running
 
 PER_PAGE = 25

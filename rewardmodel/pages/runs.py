@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from annotation.charts import thousands
-from rewardmodel import charts, figures, findings
-from rewardmodel.criteria_page import report_of
 from rewardmodel.models import TrainingRun
+from rewardmodel.pages import charts, figures, findings
+from rewardmodel.pages.criteria import report_of
 
 PHASES: dict[str, Promise] = {
     "reading": gettext_lazy("Reading the snapshot"),

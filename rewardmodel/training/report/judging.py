@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from rewardmodel.evaluation.report import report
-from rewardmodel.training import assessment, data, features, heads, loop, overall, plan, votes
+from rewardmodel.training import data, features, heads, loop, overall, plan, votes
 from rewardmodel.training.config import TrainingConfig
+from rewardmodel.training.report import assessment
 
 ROWS = 16_384  # responses whose hidden units are held at once
 

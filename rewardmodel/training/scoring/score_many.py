@@ -1,4 +1,4 @@
-"""python -m rewardmodel.training.score_many ENSEMBLE INPUT OUT [--shard i/N] [--device cuda]
+"""python -m rewardmodel.training.scoring.score_many ENSEMBLE INPUT OUT [--shard i/N] [--device cuda]
 
 Scores files of any length in constant memory. OUT gets one Parquet file for each run of ROWS rows of the
 input, named by its number, written whole or not at all. Part p belongs to shard p mod N, and nothing in it
@@ -21,8 +21,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rewardmodel.training import files, program, score_input, scorer, stopping
+from rewardmodel.training import files, program, stopping
 from rewardmodel.training.failure import ScoringInputError
+from rewardmodel.training.scoring import score_input, scorer
 
 FORMAT = "laurel-scores/1"
 ROWS = 2_048  # of the input in one part; also what a kill can lose
@@ -184,7 +185,7 @@ def shard_of(text: str) -> tuple[int, int]:
 def main(arguments: list[str] | None = None) -> int:
     """0: the shard is scored. 1: the reason is on standard error. 143: after SIGTERM. 2: wrong usage."""
     parser = argparse.ArgumentParser(
-        prog="python -m rewardmodel.training.score_many", description="Score a file."
+        prog="python -m rewardmodel.training.scoring.score_many", description="Score a file."
     )
     parser.add_argument("ensemble", type=Path)
     parser.add_argument(

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
 
-from rewardmodel import charts, figures
-from rewardmodel.leaderboard_page import Option
+from rewardmodel.pages import charts, figures
+from rewardmodel.pages.leaderboard import Option
 
 Metrics = Mapping[str, Any]
 

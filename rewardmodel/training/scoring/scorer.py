@@ -19,8 +19,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rewardmodel.training.conversation import Exchange
 from rewardmodel.training.failure import EnsembleError
+from rewardmodel.training.scoring.conversation import Exchange
 
 CHUNK = 4_096  # exchanges whose features are in memory at once
 KEPT = 100_000  # embeddings in memory: 150 MB at width 384
@@ -162,7 +162,7 @@ def load(
 
 
 def _frozen(folder: Path, cache: Path | None, device: str, keep: int) -> Members:
-    from rewardmodel.training.frozen import FrozenMembers  # with torch, which takes seconds
+    from rewardmodel.training.scoring.frozen import FrozenMembers  # with torch, which takes seconds
 
     return FrozenMembers(folder, cache, device, keep)
 

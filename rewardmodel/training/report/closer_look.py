@@ -17,10 +17,10 @@ from rewardmodel.evaluation.calibration import equal_mass_bins
 from rewardmodel.evaluation.disagreement import disagreement, variance
 from rewardmodel.evaluation.discrimination import auroc
 from rewardmodel.evaluation.rank_correlation import SHORTEST, Listing, by_wins, correlate
-from rewardmodel.training import learning
-from rewardmodel.training.assessment import Assessment
-from rewardmodel.training.context import Context
 from rewardmodel.training.data import Responses, Snapshot
+from rewardmodel.training.report import learning
+from rewardmodel.training.report.assessment import Assessment
+from rewardmodel.training.report.context import Context
 
 DISTANCE_BINS = 5
 

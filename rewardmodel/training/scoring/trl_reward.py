@@ -1,6 +1,6 @@
 """A reward function for TRL's GRPOTrainer and RLOOTrainer.
 
-from rewardmodel.training.trl_reward import reward_function
+from rewardmodel.training.scoring.trl_reward import reward_function
 trainer = GRPOTrainer(model, reward_funcs=reward_function("http://127.0.0.1:5000"), …)
 trainer = GRPOTrainer(model, reward_funcs=reward_function("runs/garden/0003/ensemble"), …)
 """
@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rewardmodel.training.conversation import Exchange, read_prompt, read_response
 from rewardmodel.training.failure import RewardServerError
-from rewardmodel.training.scorer import LAMBDA, load
+from rewardmodel.training.scoring.conversation import Exchange, read_prompt, read_response
+from rewardmodel.training.scoring.scorer import LAMBDA, load
 
 TRIES = 5  # when the server is busy or is being started again
 ANSWER_SECONDS = 180.0

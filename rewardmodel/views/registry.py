@@ -13,9 +13,10 @@ from django.views.decorators.http import require_safe
 from accounts.models import User
 from annotation.rendering import render_markdown
 from annotation.selectors import BUILDERS, project_for
-from rewardmodel import comparison_page, selectors
+from rewardmodel import selectors
 from rewardmodel.evaluation import model_card
 from rewardmodel.models import TrainingRun
+from rewardmodel.pages import comparison as comparison_page
 from rewardmodel.services import carding
 
 

@@ -1,4 +1,4 @@
-"""python -m rewardmodel.training.score ENSEMBLE RESPONSES.parquet OUT.npz [--cache DIR]"""
+"""python -m rewardmodel.training.scoring.score ENSEMBLE RESPONSES.parquet OUT.npz [--cache DIR]"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     float64 and ood (n,) bool.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m rewardmodel.training.score", description="Score responses."
+        prog="python -m rewardmodel.training.scoring.score", description="Score responses."
     )
     parser.add_argument("ensemble", type=Path)
     parser.add_argument("responses", type=Path, help="a file with the columns of responses.parquet")

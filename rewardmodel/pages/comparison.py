@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from annotation.charts import decimal, thousands
-from rewardmodel import charts
 from rewardmodel.evaluation.clustered import Interval
 from rewardmodel.evaluation.gate import ENOUGH_PAIRS, ENOUGH_PROMPTS, Comparison
 from rewardmodel.models import TrainingRun
+from rewardmodel.pages import charts
 from rewardmodel.services import common_pairs
 
 MOST = 4  # runs on one page: more columns nobody reads

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from rewardmodel.training import ensemble as ensembles
-from rewardmodel.training.conversation import Exchange
 from rewardmodel.training.data import Responses
-from rewardmodel.training.embedder import Embedder
-from rewardmodel.training.scorer import RawScores
+from rewardmodel.training.scoring.conversation import Exchange
+from rewardmodel.training.scoring.embedder import Embedder
+from rewardmodel.training.scoring.scorer import RawScores
 
 
 class FrozenMembers:

@@ -18,8 +18,8 @@ from typing import IO, Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rewardmodel.training.conversation import Exchange, MalformedError, read_prompt, read_response
 from rewardmodel.training.failure import ScoringInputError
+from rewardmodel.training.scoring.conversation import Exchange, MalformedError, read_prompt, read_response
 
 LONGEST_LINE = 16 * 2**20  # bytes; a longer line is a bad row
 COLUMNS = ("id", "prompt", "response", "responses")

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from rewardmodel import charts
 from rewardmodel.models import HandOver, TrainingRun
-from rewardmodel.presentation import Row
+from rewardmodel.pages import charts
+from rewardmodel.pages.runs import Row
 from rewardmodel.services import handing_over
 
 PHASES = ("reading", "learning", "checking")

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from annotation.charts import thousands
-from rewardmodel.presentation import Row
+from rewardmodel.pages.runs import Row
 
 MOST = 50  # pairs (rankings, ratings) that are named; the file names all
 

@@ -10,9 +10,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from annotation.charts import thousands
-from rewardmodel import plots
-from rewardmodel.figures import interval_range, number, percent, rounded, signed, with_range
-from rewardmodel.finding_words import KINDS, PROBES, kind_of_pair
+from rewardmodel.pages import plots
+from rewardmodel.pages.figures import interval_range, number, percent, rounded, signed, with_range
+from rewardmodel.pages.finding_words import KINDS, PROBES, kind_of_pair
 
 Metrics = Mapping[str, Any]
 CALIBRATED, ROUGH = 0.03, 0.06  # expected calibration error up to which it is good, and fair

@@ -14,7 +14,7 @@ from accounts.models import User
 from annotation.models.project import Project
 from annotation.selectors import BUILDERS, project_for
 from annotation.views.monitor_tables import harmless
-from rewardmodel import leaderboard_page
+from rewardmodel.pages import leaderboard as leaderboard_page
 from rewardmodel.services import rating
 from rewardmodel.services.rating import ModelRatings
 

@@ -13,8 +13,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.models import User
 from accounts.services import audit
 from annotation.selectors import BUILDERS, project_for
-from rewardmodel import handover_presentation, selectors
+from rewardmodel import selectors
 from rewardmodel.models import HandOver
+from rewardmodel.pages import handover as handover_presentation
 from rewardmodel.services import archiving, handing_over
 
 

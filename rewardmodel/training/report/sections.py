@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from rewardmodel.evaluation import clustered, out_of_distribution
-from rewardmodel.training import context, encoder, examination, features, judging, learning
+from rewardmodel.training import encoder, features
 from rewardmodel.training.config import TrainingConfig
-from rewardmodel.training.judging import Fitted, Judged
 from rewardmodel.training.plan import Plan
+from rewardmodel.training.report import closer_look, context, judging, learning
+from rewardmodel.training.report.judging import Fitted, Judged
 
 Check = Callable[[], None]
 Known = out_of_distribution.LeftOut
@@ -46,9 +47,9 @@ def examine(
     for i, one in enumerate(judged):
         draws = _draws(one, config)
         seen = context.read(material.folder, one.snapshot)
-        one.metrics.update(examination.closer(one.snapshot, one.assessed, seen, draws))
+        one.metrics.update(closer_look.closer(one.snapshot, one.assessed, seen, draws))
         distances = known[one.groups.cross_fitted]
-        one.metrics["out_of_distribution"] = examination.far_out(one.assessed, distances, draws)
+        one.metrics["out_of_distribution"] = closer_look.far_out(one.assessed, distances, draws)
         one.metrics["probes"] = probes[i]
         one.metrics["learning_curve"] = {"rows": [], "left_out": elsewhere} if i else growth
         check()
@@ -107,7 +108,7 @@ def _probes(
         return [{"rows": [], "left_out": "no response was judged on every criterion"}] * len(judged)
     responses = judged[0].snapshot.responses
     rng = np.random.default_rng(7)  # not of the seed: other runs on the snapshot find the texts embedded
-    altered = examination.alter(responses, rows, config.probe_responses, rng)
+    altered = closer_look.alter(responses, rows, config.probe_responses, rng)
     prompts = [responses.prompt_texts[i] for i in responses.prompt[altered.rows]] * len(altered.texts)
     texts = [text for one in altered.texts.values() for text in one]
     vectors = encoder.embed(
@@ -117,12 +118,12 @@ def _probes(
     draws = clustered.resamples(int(altered.prompt.max()) + 1, config.bootstrap, rng)
     found = []
     for one in judged:
-        seen = examination.Seen(_rewards(one, altered, inputs), _embedded(inputs))
-        found.append(examination.probe(one.assessed, known[one.groups.cross_fitted], altered, seen, draws))
+        seen = closer_look.Seen(_rewards(one, altered, inputs), _embedded(inputs))
+        found.append(closer_look.probe(one.assessed, known[one.groups.cross_fitted], altered, seen, draws))
     return found
 
 
-def _rewards(judged: Judged, altered: examination.Altered, inputs: np.ndarray) -> np.ndarray:
+def _rewards(judged: Judged, altered: closer_look.Altered, inputs: np.ndarray) -> np.ndarray:
     """Of the altered texts under the heads that did not see the prompt."""
     rows = np.tile(altered.rows, len(altered.texts))
     by_group = judging.rewards(judged.parameters, judged.groups, inputs).mean(axis=2)
@@ -136,4 +137,4 @@ def _growth(
     if not config.curve_heads:
         return {"rows": [], "left_out": "the configuration asks for no learning curve"}
     trained = learning.sizes(main.snapshot, main.votes, main.groups, material.inputs, config, check)
-    return examination.growth(trained, draws, "votes" if main.groups.cross_fitted else "prompts")
+    return closer_look.growth(trained, draws, "votes" if main.groups.cross_fitted else "prompts")
