@@ -10,6 +10,7 @@ under the same weight decay.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,20 +51,20 @@ _END = re.compile(r"[.!?。！？][\"')\]”’*]*\s*$")
 
 def surface(text: str) -> list[float]:
     """The features named in SURFACE, unscaled; counts enter as log(1 + count)."""
-    words = _WORD.findall(text)
+    words, of = _WORD.findall(text), Counter(text)  # each character looked at once, whatever is asked of it
     characters, n = max(len(text), 1), max(len(words), 1)
     sentences = max(sum(1 for part in _SENTENCE.split(text) if part.strip()), 1)
-    stripped = text.lstrip()
+    stripped, lengths = text.lstrip(), list(map(len, words))
     counts = (
-        sum(len(word) > 6 for word in words),
-        text.count("!"),
-        text.count("?"),
-        sum(character.isdigit() for character in text),
+        sum(length > 6 for length in lengths),
+        of["!"],
+        of["?"],
+        sum(count for character, count in of.items() if character.isdigit()),
         len(_LINK.findall(text)),
-        text.count("\n"),
+        of["\n"],
         len(_LIST_ITEM.findall(text)),
-        text.count("`"),
-        sum(text.count(mark) for mark in '"“”'),
+        of["`"],
+        sum(of[mark] for mark in '"“”'),
     )
     long, exclamations, questions, digits, links, lines, items, code, quotes = (
         float(np.log1p(c)) for c in counts
@@ -73,13 +74,13 @@ def surface(text: str) -> list[float]:
         float(np.log1p(len(words))),
         float(np.log1p(sentences)),
         float(np.log1p(n / sentences)),
-        sum(map(len, words)) / n,
-        float(np.log1p(len({word.lower() for word in words})) - np.log1p(n)),
+        sum(lengths) / n,
+        float(np.log1p(len(set(map(str.lower, words)))) - np.log1p(n)),
         long,
-        sum(text.count(mark) for mark in ".,;:") / characters,
+        sum(of[mark] for mark in ".,;:") / characters,
         exclamations,
         questions,
-        sum(character.isupper() for character in text) / characters,
+        sum(count for character, count in of.items() if character.isupper()) / characters,
         digits,
         links,
         lines,
@@ -88,7 +89,7 @@ def surface(text: str) -> list[float]:
         quotes,
         float(stripped[:1].isupper()),
         float(_END.search(text) is not None),
-        sum(word in {"i", "I"} for word in words) / n,
+        (words.count("i") + words.count("I")) / n,
     ]
 
 
