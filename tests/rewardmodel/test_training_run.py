@@ -147,8 +147,8 @@ def test_rankings_categories_and_what_the_configuration_leaves_out(tmp_path: Pat
 def test_labels_of_a_held_out_prompt_do_not_reach_its_predictions(tmp_path: Path) -> None:
     """Turn every vote of one prompt around: what the heads say of that prompt stays, of others it moves.
 
-    Its blend is learned from the other prompts, of which heads speak that did learn from this one: two numbers
-    may move, the factors of the heads and of length, and nothing else.
+    Its blend is learned from the other prompts, judged by heads that did learn from this one: two numbers may
+    move, the factors of the heads and of length, and nothing else.
     """
     import pyarrow.parquet as pq
 
@@ -170,9 +170,9 @@ def test_labels_of_a_held_out_prompt_do_not_reach_its_predictions(tmp_path: Path
     one, two = (np.array(run["d_heads"]) for run in found)
     np.testing.assert_allclose(one[mine], two[mine], atol=1e-5)
     assert np.abs(one[~mine] - two[~mine]).max() > 0.01
-    for run in found:
-        seen = np.stack([run["d_heads"], run["d_length"]], axis=1)[mine]
-        mixed = np.array(run["d"])[mine]
+    for table in found:
+        seen = np.stack([table["d_heads"], table["d_length"]], axis=1)[mine]
+        mixed = np.array(table["d"])[mine]
         factors = np.linalg.lstsq(seen, mixed)[0]
         np.testing.assert_allclose(seen @ factors, mixed, atol=1e-5)
 
