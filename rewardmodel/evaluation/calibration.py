@@ -12,6 +12,7 @@ from rewardmodel.evaluation.accuracy import TIE, A, B
 from rewardmodel.evaluation.clustered import Interval
 
 BINS = 15
+SIGNS = 400  # draws of the wild bootstrap
 PRIOR = (
     1.0  # precision of the normal prior on log T and on the move of τ: keeps a handful of pairs from T = 0
 )
@@ -62,11 +63,20 @@ def fit_temperature(d: np.ndarray, shares: np.ndarray, weight: np.ndarray, tau: 
 
 
 @dataclass(frozen=True)
+class Chance:
+    """What a model without fault would measure on as many pairs: the mean, and what one in forty exceeds."""
+
+    value: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Calibration:
     nll: Interval  # nats per vote: cross-entropy against the shares, mean over pairs
     brier: Interval  # Σ_o (P(o) - share_o)², mean over pairs; 0 … 2
     ece: Interval  # of the expected score P(A) + ½ P(tie)
     ece_tie: Interval  # of P(tie)
+    ece_by_chance: Chance  # what few pairs alone make of it
     bins: tuple[tuple[float, float, int], ...]  # mean expected score, mean share, pairs
 
 
@@ -79,6 +89,7 @@ def calibration(log_p: np.ndarray, shares: np.ndarray, prompt: np.ndarray, draws
         clustered.mean(((p - shares) ** 2).sum(axis=1), prompt, draws),
         expected_calibration_error(expected, seen, prompt, draws),
         expected_calibration_error(p[:, TIE], shares[:, TIE], prompt, draws),
+        error_by_chance(expected, seen, prompt),
         tuple(
             (float(expected[rows].mean()), float(seen[rows].mean()), len(rows))
             for rows in equal_mass_bins(expected)
@@ -111,3 +122,20 @@ def expected_calibration_error(
     drawn = np.abs(draws @ per_prompt).sum(axis=1)[pairs > 0] / pairs[pairs > 0]
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Interval(float(np.abs(gaps.sum(axis=0)).sum() / m), float(low), float(high), m)
+
+
+def error_by_chance(predicted: np.ndarray, seen: np.ndarray, prompt: np.ndarray, bins: int = BINS) -> Chance:
+    """The expected calibration error if the predictions were right on average and off by chance alone.
+
+    The wild bootstrap: the residuals of a whole prompt change sign or not, which keeps how large they are and
+    how they go together within and across bins (Liu 1988; clusters: Cameron, Gelbach and Miller 2008).
+    Predictions that are wrong have larger residuals, so the bound errs towards chance. prompt: (m,) in 0…P-1.
+    """
+    m, prompts = len(predicted), int(prompt.max(initial=-1)) + 1
+    if m == 0:
+        return Chance(0.0, 0.0)
+    signs = np.random.default_rng(SIGNS).choice([-1.0, 1.0], size=(SIGNS, prompts))  # the same for every run
+    found = np.zeros(SIGNS)
+    for rows in equal_mass_bins(predicted, bins):
+        found += np.abs(signs @ np.bincount(prompt[rows], (predicted - seen)[rows], prompts)) / m
+    return Chance(float(found.mean()), float(np.quantile(found, 0.975)))

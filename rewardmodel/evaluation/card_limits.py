@@ -66,9 +66,14 @@ def _how_sure(metrics: Metrics) -> Iterator[str]:
         yield f"Its accuracy rests on {n:,.0f} decided pairs only."
     if prompts is not None and prompts < FEW_PROMPTS:
         yield f"It was tested on {prompts:,.0f} prompts only."
-    ece = number(metrics, "ece")
-    if ece is not None and ece > MISCALIBRATED:
+    ece, chance = number(metrics, "ece"), number(metrics, "ece_by_chance", "high") or 0.0
+    if ece is not None and ece > max(MISCALIBRATED, chance):
         yield f"Its probabilities are off by {100 * ece:.1f} points on average."
+    elif ece is not None and ece > MISCALIBRATED:
+        yield (
+            f"Its probabilities are off by {100 * ece:.1f} points on average, which as few pairs make of a "
+            f"calibrated model too (up to {100 * chance:.1f}): whether it is calibrated cannot be told."
+        )
 
 
 def _biases(metrics: Metrics) -> Iterator[str]:

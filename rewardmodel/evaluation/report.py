@@ -48,6 +48,7 @@ def report(held: HeldOut, *, resamples: int, rng: np.random.Generator) -> dict[s
         "nll": calibrated.nll.value,
         "brier": calibrated.brier.value,
         "ece": calibrated.ece.value,
+        "ece_by_chance": asdict(calibrated.ece_by_chance),
         "baselines": {
             "length": _baseline(held.length, held, draws),
             "majority": _baseline(held.majority, held, draws),

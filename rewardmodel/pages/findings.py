@@ -77,10 +77,15 @@ def _calibrated(metrics: Metrics) -> Answer | None:
     error = metrics.get("ece")
     if error is None or "disagreement" not in metrics:
         return None
-    tone = "good" if error <= CALIBRATED else "warn" if error <= ROUGH else "bad"
+    chance = (metrics.get("ece_by_chance") or {}).get("high", 0.0)  # older runs do not say
+    tone = "good" if error <= CALIBRATED else "warn" if error <= max(ROUGH, chance) else "bad"
     words = {"good": _("yes"), "warn": _("roughly"), "bad": _("no")}[tone]
     note = _("its probabilities are off by %(points)s points on average")
-    return Answer(_("Calibrated?"), tone, words, note % {"points": rounded(100 * error, 1)})
+    if tone == "warn" and error <= chance:
+        words = _("too few pairs to tell")
+        note = _("off by %(points)s points on average; chance alone makes up to %(chance)s")
+    points = {"points": rounded(100 * error, 1), "chance": rounded(100 * chance, 1)}
+    return Answer(_("Calibrated?"), tone, words, note % points)
 
 
 def _fails(metrics: Metrics) -> Answer | None:

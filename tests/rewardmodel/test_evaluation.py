@@ -93,6 +93,29 @@ def test_a_perfect_separation_does_not_send_the_temperature_to_zero() -> None:
     assert calibration.fit_temperature(np.zeros(0), np.zeros((0, 3)), np.zeros(0), 0.3).tau == 0.3
 
 
+@pytest.mark.parametrize(("pairs", "votes"), [(60, 5), (600, 5), (600, 1)])
+def test_what_chance_makes_of_the_calibration_error(pairs: int, votes: int) -> None:
+    """Of calibrated predictions: prompts of ten pairs whose true shares stray together."""
+    rng, prompt = np.random.default_rng(pairs + votes), np.arange(pairs) // 10
+    told, found, below, faulty, few = [], [], 0, 0, draws(pairs // 10)[:2]
+    for _ in range(300):
+        predicted = rng.uniform(0.05, 0.95, pairs)
+        stray = np.repeat(rng.choice([-1, 1], pairs // 10), 10) * 0.5 * np.minimum(predicted, 1 - predicted)
+        seen = rng.binomial(votes, predicted + stray) / votes
+        chance = calibration.error_by_chance(predicted, seen, prompt)
+        error = calibration.expected_calibration_error(predicted, seen, prompt, few).value
+        told.append(chance.value)
+        found.append(error)
+        below += error <= chance.high
+        off = np.clip(seen + 0.3, 0, 1)
+        more = calibration.expected_calibration_error(predicted, off, prompt, few).value
+        faulty += more > calibration.error_by_chance(predicted, off, prompt).high
+    assert np.mean(told) == pytest.approx(np.mean(found), rel=0.15)
+    assert below >= 280
+    if pairs == 600:  # six prompts tell a fault of .3 from chance too seldom
+        assert faulty >= 270
+
+
 def test_calibration_error_by_hand() -> None:
     predicted, seen = np.array([0.1, 0.2, 0.8, 0.9]), np.array([0.0, 0.0, 1.0, 0.4])
     found = calibration.expected_calibration_error(predicted, seen, np.arange(4), draws(4), bins=2)

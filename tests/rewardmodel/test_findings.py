@@ -81,6 +81,11 @@ def test_six_answers_by_hand() -> None:
          "not beyond chance"),
         ({"lift_over_length": interval(-0.1, -0.2, -0.03)}, "Better than length?", "bad", "no, worse"),
         ({"ece": 0.05}, "Calibrated?", "warn", "roughly"),
+        ({"ece": 0.16}, "Calibrated?", "bad", "no"),
+        ({"ece": 0.16, "ece_by_chance": {"value": 0.12, "high": 0.15}}, "Calibrated?", "bad", "no"),
+        ({"ece": 0.16, "ece_by_chance": {"value": 0.15, "high": 0.18}}, "Calibrated?", "warn",
+         "too few pairs to tell"),
+        ({"ece": 0.02, "ece_by_chance": {"value": 0.15, "high": 0.18}}, "Calibrated?", "good", "yes"),
         ({"disagreement": {"auroc": interval(0.46, 0.44, 0.49)}}, "Knows when it is wrong?", "warn",
          "only by its margin"),
         ({"probes": {"rows": []}}, "What hacks it?", None, None),
@@ -93,7 +98,7 @@ def test_six_answers_by_hand() -> None:
 def test_other_figures_give_other_answers(change: dict, question: str, tone: str, answer: str) -> None:
     metrics = copy.deepcopy(examined())
     for key, value in change.items():
-        metrics[key] = {**metrics[key], **value} if isinstance(value, dict) else value
+        metrics[key] = {**metrics.get(key, {}), **value} if isinstance(value, dict) else value
     found = {one.question: (one.tone, one.answer) for one in findings.answers(metrics)}
     assert found.get(question) == ((tone, answer) if tone else None)
 

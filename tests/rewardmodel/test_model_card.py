@@ -85,7 +85,8 @@ def test_a_good_model_has_no_limits_but_its_domain():
         ({"lift_over_length": {"low": -0.01, "high": 0.03}}, "not better than length alone beyond chance"),
         ({"accuracy": {"value": 0.8, "n": 40}}, "rests on 40 decided pairs"),
         ({"evaluated": {"prompts": 12}}, "on 12 prompts only"),
-        ({"ece": 0.072}, "off by 7.2 points"),
+        ({"ece": 0.072}, "off by 7.2 points on average."),
+        ({"ece": 0.072, "ece_by_chance": {"high": 0.08}}, "(up to 8.0): whether it is calibrated cannot be"),
         ({"length_bias": {"longer_wins_model": 0.8, "longer_wins_votes": 0.6}}, "learn to be wordy"),
         ({"ties": {"share": 0.5}}, "50 % of the pairs have no winner"),
         (
