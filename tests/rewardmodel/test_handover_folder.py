@@ -168,4 +168,8 @@ def test_a_ready_decoder_is_handed_over_with_a_value_head(trained, tmp_path):
     assert torch.equal(head["v_head.summary.weight"], model.score.weight)
     assert not head["v_head.summary.bias"].any()
     assert handovers.check(out).returncode == 0
-    assert "reward_model_type: full" in (out / "README.md").read_text()
+    readme = (out / "README.md").read_text()
+    assert "reward_model_type: full" in readme
+    assert (
+        "fine-tuned model, member 0. The ensemble adds +0.250 · log(1 + characters of the response)" in readme
+    )

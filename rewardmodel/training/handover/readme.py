@@ -124,7 +124,16 @@ def text(about: dict[str, Any], model: Any) -> str:
 
 
 def _about(about: dict[str, Any]) -> str:
-    if about["kind"] != "distilled":
-        told = faithful(about["held_out"]) if "held_out" in about else ""
-        return f"It is the run's own fine-tuned model, its members merged. {told}".strip()
-    return _DISTILLED.format(faithful=faithful(about["held_out"]))
+    if about["kind"] == "distilled":
+        return _DISTILLED.format(faithful=faithful(about["held_out"]))
+    own = "its members merged" if isinstance(about.get("member"), str) else f"member {about['member']}"
+    said = [f"It is the run's own fine-tuned model, {own}."]
+    if "held_out" in about:
+        said.append(faithful(about["held_out"]))
+    length = about["left_out"]["length"]
+    if length:
+        said.append(
+            f"The ensemble adds {length:+.3f} · log(1 + characters of the response) to every reward; no "
+            "standard model can hold that: add it to these scores to rank as the ensemble does."
+        )
+    return " ".join(said)
