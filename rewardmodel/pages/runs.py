@@ -48,7 +48,7 @@ class ListedRun:
     tone: str
     accuracy: str
     length: str
-    majority: str
+    calibration: str
     pairs: str
     votes: str
     below_length: bool
@@ -66,7 +66,7 @@ def listed(run: TrainingRun) -> ListedRun:
         tone=TONES[TrainingRun.State(run.state)],
         accuracy=charts.interval(metrics["accuracy"]) if metrics else "",
         length=_short(baselines.get("length", {})) if metrics else "",
-        majority=_short(baselines.get("majority", {})) if metrics else "",
+        calibration=figures.number(metrics.get("ece")) if metrics else "",
         pairs=thousands(metrics["accuracy"]["n"]) if metrics else "",
         votes=votes(run),
         below_length=mine is not None and length is not None and mine < length,
