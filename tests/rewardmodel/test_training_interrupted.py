@@ -83,6 +83,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
     tmp_path: Path, how: signal.Signals
 ) -> None:
     shape = {"prompts": 20, "responses": 8, "hidden": 16, "leave_one_out": 5, "folds": 3}
+    shape |= {"probe_responses": 0, "curve_heads": 0}  # they come after all that is cut off here
     snapshot, settings = prepare(tmp_path, **shape, max_steps=300, patience=300, checkpoint_every=3)
     assert start(snapshot, tmp_path / "whole" / "run", settings).wait(300) == 0
     out = tmp_path / "cut" / "run"
