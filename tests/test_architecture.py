@@ -124,6 +124,7 @@ def test_the_processes_that_fork_never_load_torch() -> None:
     assert int(tasks[1]) > 0
 
 
+@pytest.mark.slow
 def test_import_contracts_hold() -> None:
     program = Path(sys.executable).with_name("lint-imports")
     child = subprocess.run([program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -315,12 +315,14 @@ def test_an_item_of_another_project_is_not_found_under_ones_own(world: World) ->
     assert world.ask("manager", "GET", f"/p/harbour/items/{world.items['orchard']}/").status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ROUTES, ids=by_pattern)
 def test_other_methods_do_not_exist(world: World, route: Route) -> None:
     url = world.url(route)
     assert [world.ask("admin", method, url).status_code for method in ("PUT", "PATCH", "DELETE")] == [NO] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", [each for each in ROUTES if each.post != NO], ids=by_pattern)
 def test_posting_needs_a_csrf_token(world: World, route: Route) -> None:
     client = browser(world.cast.manager, csrf=True)

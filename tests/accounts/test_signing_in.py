@@ -81,6 +81,7 @@ def test_guessing_one_name_is_throttled_from_any_address_even_with_the_right_pas
     assert try_password(browser(), name="engineer", REMOTE_ADDR="10.9.9.9").status_code == 302
 
 
+@pytest.mark.slow
 def test_throttle_ends_with_its_window_and_starts_anew_after_success(cast: Cast) -> None:
     for _ in range(signin.TRIES_PER_USER - 1):
         try_password(browser(), password="guess")

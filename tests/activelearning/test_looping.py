@@ -93,6 +93,7 @@ def test_imported_votes_do_not_turn_the_loop() -> None:
     assert looping.begin_due_turns() == []
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_the_next_turn_counts_from_where_the_last_began(trainer: dict[str, list[Any]]) -> None:
     project = judged(10)
@@ -130,6 +131,7 @@ def test_a_project_without_a_policy_has_the_default_one() -> None:
             looping.set_policy(project=project, enabled=True, **bad)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_one_open_turn_per_project(trainer: dict[str, list[Any]]) -> None:
     project = judged(10)
@@ -143,6 +145,7 @@ def test_one_open_turn_per_project(trainer: dict[str, list[Any]]) -> None:
 # --- step by step ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_train_promote_select_done(trainer: dict[str, list[Any]]) -> None:
     project = judged(10, slug="harbour")
@@ -164,6 +167,7 @@ def test_train_promote_select_done(trainer: dict[str, list[Any]]) -> None:
     assert (LoopTurn.objects.count(), project.selection_batches.count()) == (1, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_run_somebody_else_started_is_waited_for(trainer: dict[str, list[Any]]) -> None:
     project = judged(10)
@@ -176,6 +180,7 @@ def test_a_run_somebody_else_started_is_waited_for(trainer: dict[str, list[Any]]
     assert LoopTurn.objects.get().run.number == 2
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("state", ["failed", "cancelled"])
 def test_a_run_that_ends_badly_ends_the_turn_with_its_reason(
@@ -219,6 +224,7 @@ def test_nothing_left_to_select_is_a_good_end(trainer: dict[str, list[Any]]) -> 
     assert turn.note == "Promoted. Nothing is left to select."
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_scoring_is_tried_three_times(trainer: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     project = judged(10)
@@ -240,6 +246,7 @@ def test_scoring_is_tried_three_times(trainer: dict[str, list[Any]], monkeypatch
     assert (turn.state, turn.note) == ("failed", "The encoder is missing.")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_step_that_fails_once_goes_on_the_next_time(
     trainer: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch
@@ -261,6 +268,7 @@ def test_a_step_that_fails_once_goes_on_the_next_time(
     assert (turn.state, turn.attempts) == ("selecting", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_one_projects_failure_does_not_stop_anothers_turn(
     trainer: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch
@@ -285,6 +293,7 @@ def test_one_projects_failure_does_not_stop_anothers_turn(
 # --- twice, and side by side -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_eight_workers_at_once_do_what_one_does(trainer: dict[str, list[Any]]) -> None:
     project = judged(10, slug="harbour")
@@ -298,6 +307,7 @@ def test_eight_workers_at_once_do_what_one_does(trainer: dict[str, list[Any]]) -
     assert trainer["judged"] == [1]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_no_transaction_is_open_while_a_model_scores(
     trainer: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch
@@ -324,6 +334,7 @@ def test_no_transaction_is_open_while_a_model_scores(
     assert LoopTurn.objects.get().state == "done"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_that_dies_before_it_notes_its_step_selects_nothing_twice(
     trainer: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch
@@ -348,6 +359,7 @@ def test_a_worker_that_dies_before_it_notes_its_step_selects_nothing_twice(
     assert LoopTurn.objects.get().batch == project.selection_batches.get()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_run_is_never_started_without_its_turn_knowing(
     trainer: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch

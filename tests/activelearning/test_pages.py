@@ -126,6 +126,7 @@ def test_select_now_queues_a_batch_and_shows_it(cast: Cast) -> None:
     assert "Batch 1 chance (no model yet) 4" in words(look(cast.engineer))
 
 
+@pytest.mark.slow
 def test_select_refuses_what_is_no_number_and_says_when_nothing_is_left(cast: Cast) -> None:
     client = browser(cast.engineer)
     url = reverse("activelearning:select", args=["harbour"])
@@ -211,6 +212,7 @@ def test_the_newest_batch_comes_first(cast: Cast) -> None:
     assert re.findall(r">Batch (\d)<", look(cast.engineer).content.decode()) == ["3", "2", "1"]
 
 
+@pytest.mark.slow
 def test_a_long_batch_comes_in_pages_in_the_order_of_choice(cast: Cast) -> None:
     batch_of(cast.project, ["audit"] * 60)
     ranks = re.findall(

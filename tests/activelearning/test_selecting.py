@@ -50,6 +50,7 @@ def chosen_by_score(batch: SelectionBatch | None) -> QuerySet[SelectedPair]:
 # --- what is chosen --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_batch_follows_the_recipe_on_pairs_nobody_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     project = scored.candidates(40)
@@ -76,6 +77,7 @@ def test_a_batch_follows_the_recipe_on_pairs_nobody_judged(monkeypatch: pytest.M
         assert set(pair.item.responses.all()) == {pair.response_a, pair.response_b}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_what_the_members_quarrel_about_is_chosen_for_uncertainty(monkeypatch: pytest.MonkeyPatch) -> None:
     project = scored.candidates(30)
@@ -138,6 +140,7 @@ def test_prompts_that_will_be_measured_once_judged_are_kept_free_too(monkeypatch
     assert "test" not in {splits[prompt] for prompt in chosen}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_what_the_ensemble_was_measured_on_stays_free_when_the_split_moves(
     monkeypatch: pytest.MonkeyPatch,
@@ -156,6 +159,7 @@ def test_what_the_ensemble_was_measured_on_stays_free_when_the_split_moves(
     assert not chosen_by_score(batch).filter(item__prompt__in=measured).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_when_only_test_prompts_are_open_chance_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
     project = scored.candidates(10, responses=9)
@@ -172,6 +176,7 @@ def test_when_only_test_prompts_are_open_chance_chooses(monkeypatch: pytest.Monk
     assert any("random" in note for note in batch.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_the_same_seed_chooses_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     project = scored.candidates(20)
@@ -183,6 +188,7 @@ def test_the_same_seed_chooses_the_same(monkeypatch: pytest.MonkeyPatch) -> None
     assert one.selection.pairs != other.selection.pairs
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_more_than_there_are_gives_all_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     project = scored.candidates(3)
@@ -199,6 +205,7 @@ def test_more_than_there_are_gives_all_and_says_so(monkeypatch: pytest.MonkeyPat
 # --- again, and side by side -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_second_batch_repeats_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     project = scored.candidates(10)
@@ -211,6 +218,7 @@ def test_a_second_batch_repeats_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     assert not pairs_of(first) & pairs_of(second)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_two_selections_at_once_share_no_pair(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both choose before either queues, as two workers would."""
@@ -237,6 +245,7 @@ def test_a_pair_judged_while_scores_were_made_is_left_out(monkeypatch: pytest.Mo
     assert frozenset(response.pk for response in responses) not in pairs_of(batch)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_an_import_while_scores_are_made_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     project = scored.candidates(5)
@@ -257,6 +266,7 @@ def test_an_import_while_scores_are_made_does_no_harm(monkeypatch: pytest.Monkey
 # --- what becomes of it ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_people_get_the_newest_batch_first(monkeypatch: pytest.MonkeyPatch) -> None:
     project = scored.candidates(4)

@@ -214,6 +214,7 @@ def test_an_open_hold_on_the_item_gives_its_slot_back(cast: Cast) -> None:
     assert (held.state, item.slots_left) == ("skipped", 3)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_many_at_once_make_one_review_and_one_decision(cast: Cast) -> None:
     (item,) = labelled(cast.project, "aab")

@@ -82,6 +82,7 @@ def busy_project(seed: int = 1) -> Project:
     return project
 
 
+@pytest.mark.slow
 def test_rebuild_equals_a_plain_count() -> None:
     project, other = busy_project(1), busy_project(2)
     assert aggregating.rebuild(project=project) == len(counted(project)) > 30

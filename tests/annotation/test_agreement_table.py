@@ -35,6 +35,7 @@ def test_both_intervals_of_alpha_are_said() -> None:
     assert next(row for row in rows if "Fleiss" in str(row.name)).people == ""
 
 
+@pytest.mark.slow
 def test_rankings_are_said_as_rankings_first() -> None:
     project = factories.project(kind="ranking", overlap=3)
     people = [factories.user() for _ in range(3)]

@@ -72,6 +72,7 @@ def test_who_does_not_look_is_found_among_those_who_do() -> None:
     assert all(by[one.pk].measured.theta > 0.6 for one in careful)  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_nobody_validates_themselves() -> None:
     """On items that nobody else has judged there is nothing to measure anybody by."""
     project = factories.project()
@@ -81,6 +82,7 @@ def test_nobody_validates_themselves() -> None:
     assert found(project)[person.pk].measured is None
 
 
+@pytest.mark.slow
 def test_long_runs_and_entropy_are_of_the_screen() -> None:
     """Always left is one answer on the screen, whatever it is in the data; and the data's order is no run."""
     project = factories.project(overlap=2)
@@ -99,6 +101,7 @@ def test_long_runs_and_entropy_are_of_the_screen() -> None:
     assert by[steady.pk].entropy == 0.0
 
 
+@pytest.mark.slow
 def test_a_run_is_in_the_order_in_which_answers_were_given() -> None:
     project = factories.project(overlap=1)
     person = factories.user()
@@ -112,6 +115,7 @@ def test_a_run_is_in_the_order_in_which_answers_were_given() -> None:
     assert (run.length, run.answers) == (16, 40)
 
 
+@pytest.mark.slow
 def test_circles_among_three_responses_of_a_prompt() -> None:
     project = factories.project()
     round_, straight = factories.user(), factories.user()
@@ -129,6 +133,7 @@ def test_circles_among_three_responses_of_a_prompt() -> None:
     assert "round" not in kinds(by[straight.pk])
 
 
+@pytest.mark.slow
 def test_rankings_have_runs_and_no_circles() -> None:
     project = factories.project(kind="ranking")
     person = factories.user()
@@ -144,6 +149,7 @@ def test_rankings_have_runs_and_no_circles() -> None:
     assert (one.run.length, one.triads) == (25, 0)
 
 
+@pytest.mark.slow
 def test_an_experts_decision_says_nothing_about_the_expert() -> None:
     project = factories.project()
     expert = factories.user()
@@ -211,6 +217,7 @@ def test_a_project_may_keep_the_decision_to_itself() -> None:
     assert (held.state, held.gold_rate) == ("active", 0.2)
 
 
+@pytest.mark.slow
 def test_the_gold_rate_goes_back_when_the_signs_are_gone() -> None:
     project = factories.project()
     ada = factories.user()
@@ -224,6 +231,7 @@ def test_the_gold_rate_goes_back_when_the_signs_are_gone() -> None:
     assert Standing.objects.get().gold_rate is None
 
 
+@pytest.mark.slow
 def test_somebody_restored_is_paused_again_on_new_gold_only() -> None:
     project = factories.project()
     ada, boss = factories.user(), factories.user()
@@ -264,6 +272,7 @@ def test_who_is_excluded_is_still_measured_against_the_others() -> None:
 # --- kept in the database --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_quality_comes_back_from_json_as_it_was() -> None:
     project = factories.project(overlap=6)
     crowd(project, items=10)

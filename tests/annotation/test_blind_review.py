@@ -59,6 +59,7 @@ def hides(user: User, item: Item) -> bool:
     return by_page
 
 
+@pytest.mark.slow
 def test_the_monitor_hides_votes_on_what_one_may_still_judge(cast: Cast, item: Item) -> None:
     assert hides(cast.reviewer, item)
     assert hides(cast.manager, item)
@@ -69,6 +70,7 @@ def test_the_monitor_hides_votes_on_what_one_may_still_judge(cast: Cast, item: I
     assert not hides(cast.reviewer, item)
 
 
+@pytest.mark.slow
 def test_of_a_ranking_the_pair_is_hidden_too(cast: Cast) -> None:
     cast.project.kind = "ranking"
     cast.project.save()
@@ -79,6 +81,7 @@ def test_of_a_ranking_the_pair_is_hidden_too(cast: Cast) -> None:
     assert not hides(cast.engineer, item)
 
 
+@pytest.mark.slow
 def test_seeing_the_votes_opens_them_everywhere(cast: Cast, item: Item) -> None:
     browser(cast.reviewer).post(url("see_votes", item.pk))
     assert not hides(cast.reviewer, item)
@@ -111,6 +114,7 @@ def test_a_closed_project_hides_nothing(cast: Cast, item: Item) -> None:
     assert not hides(cast.reviewer, item)
 
 
+@pytest.mark.slow
 def test_what_one_skipped_and_may_take_up_again_stays_hidden(cast: Cast, item: Item) -> None:
     held = factories.assignment(item, cast.reviewer)
     assigning.skip(assignment_id=held.pk, annotator=cast.reviewer, reason="Too long")
@@ -119,6 +123,7 @@ def test_what_one_skipped_and_may_take_up_again_stays_hidden(cast: Cast, item: I
     assert not hides(cast.reviewer, item)
 
 
+@pytest.mark.slow
 def test_the_twin_as_gold_hides_and_opens_with_the_item(cast: Cast, item: Item) -> None:
     twin = gold.write_for(
         item=item, answers=[Answer("overall", choice="a")], reason="Sure.", source="written", actor=cast.admin

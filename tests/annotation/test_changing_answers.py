@@ -194,6 +194,7 @@ def test_the_answer_to_a_repeat_is_kept_and_never_counts() -> None:
     assert slots.wrong_slots(project) == []
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_repeat_comes_once_and_only_after_enough_other_answers() -> None:
     project, person = factories.project(repeat_rate=0.5), factories.user()

@@ -35,6 +35,7 @@ def test_the_same_item_until_it_is_answered_and_then_the_next() -> None:
     assert assigning.claim(project=project, annotator=person) is None
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_every_order_of_display_is_drawn() -> None:
     project = factories.project(overlap=100)

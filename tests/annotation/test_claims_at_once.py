@@ -119,6 +119,7 @@ def test_nobody_is_sent_away_while_rows_are_locked_for_an_instant() -> None:
     assert all(found)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_control_skip_locked_alone_sends_people_away() -> None:
     project = factories.project(overlap=100)
@@ -135,6 +136,7 @@ def test_control_skip_locked_alone_sends_people_away() -> None:
     assert not all(at_once(claim, people))
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_two_tabs_of_one_person_get_one_item() -> None:
     project, person = factories.project(), factories.user()

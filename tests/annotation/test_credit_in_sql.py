@@ -37,6 +37,7 @@ def columns(answer: Answer) -> list[object]:
     ]
 
 
+@pytest.mark.slow
 @SAME_DATABASE
 @given(st.one_of(st.tuples(answers, answers), of_one_length()))
 def test_sql_gives_the_credit_that_python_gives(pair: tuple[Answer, Answer]) -> None:
@@ -49,6 +50,7 @@ def test_sql_gives_the_credit_that_python_gives(pair: tuple[Answer, Answer]) -> 
         assert cursor.fetchone()[0] == credit(mine, theirs)
 
 
+@pytest.mark.slow
 @SAME_DATABASE
 @given(st.one_of(st.tuples(answers, answers), of_one_length()))
 def test_a_credit_that_is_reckoned_on_the_spot_is_the_same(pair: tuple[Answer, Answer]) -> None:
@@ -61,6 +63,7 @@ def test_a_credit_that_is_reckoned_on_the_spot_is_the_same(pair: tuple[Answer, A
         assert cursor.fetchone()[0] == credit(*pair)
 
 
+@pytest.mark.slow
 @SAME_DATABASE
 @given(answers)
 def test_votes_on_pairs_are_the_order_of_the_numbers(answer: Answer) -> None:

@@ -41,6 +41,7 @@ def test_something_must_count() -> None:
     assert tidy_criteria([{"name": "a", "weight": ""}]) == [{"name": "a", "description": ""}]
 
 
+@pytest.mark.slow
 def test_the_settings_page_keeps_weights_even_after_answers() -> None:
     cast = make_cast()
     project, manager = cast.project, browser(cast.manager)

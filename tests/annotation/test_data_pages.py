@@ -150,6 +150,7 @@ def test_no_file_and_too_large_a_file_are_refused_in_words(cast: Cast, settings:
     assert cast.project.items.count() == 0
 
 
+@pytest.mark.slow
 def test_a_snapshot_is_taken_shown_and_downloaded(cast: Cast, folders: Path) -> None:
     votes_for(cast.project)
     factories.judgment(factories.gold_item(cast.project), cast.annotator)
@@ -204,6 +205,7 @@ def test_who_may_not_build_finds_nothing(cast: Cast, who: str) -> None:
     assert upload(getattr(cast, who), line(1).encode()).status_code == 404
 
 
+@pytest.mark.slow
 def test_the_pages_ask_the_database_as_often_however_much_there_is(
     cast: Cast, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

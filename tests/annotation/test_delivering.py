@@ -187,6 +187,7 @@ def test_a_worker_killed_while_sending_loses_nothing(
     assert AlertDelivery.objects.get().state == "failed", "killed in the last try"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_many_workers_send_each_delivery_once(project: Project, listener: Listener) -> None:
     for number in range(10):
@@ -198,6 +199,7 @@ def test_many_workers_send_each_delivery_once(project: Project, listener: Listen
     assert len(set(listener.paths)) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_control_without_the_claim_they_are_sent_again_and_again(
     project: Project, listener: Listener, monkeypatch: pytest.MonkeyPatch

@@ -42,6 +42,7 @@ def words(client: Client, address: str) -> str:
     return html.unescape(watching.words(client.get(address).content.decode()))
 
 
+@pytest.mark.slow
 def test_a_comment_stands_on_the_page_of_the_item(cast: Cast, item: Item) -> None:
     client = browser(cast.reviewer)
     for _ in range(2):  # a double click
@@ -79,6 +80,7 @@ def test_nothing_and_too_much_is_refused(cast: Cast, item: Item, text: str, said
     assert not Comment.objects.exists()
 
 
+@pytest.mark.slow
 def test_a_gap_is_one_of_the_version_in_force_until_another_closes_it(cast: Cast, item: Item) -> None:
     reviewing.see_votes(item=item, annotator=cast.manager)
     browser(cast.reviewer).post(url("comment", item.pk), {"text": QUESTION, "gap": "1", "review": "x"})

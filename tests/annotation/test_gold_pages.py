@@ -125,6 +125,7 @@ def test_the_list_says_how_people_answer_with_the_hardest_first(cast: Cast) -> N
 # --- blind review ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_who_may_still_be_asked_sees_no_votes_and_no_gold(cast: Cast) -> None:
     item = factories.gold_item(cast.project, reason="Told by the expert.", external_id="gold-17")
     factories.judgment(item, factories.user("voter-anna"), "b", comment="My own words.")

@@ -127,6 +127,7 @@ def test_a_rating_that_does_not_fit_leaves_nothing_of_its_row() -> None:
     assert not Judgment.objects.exists()
 
 
+@pytest.mark.slow
 def test_many_errors_are_counted_and_the_first_kept() -> None:
     project = factories.project()
     report = bring(project, *["nonsense"] * 1_500)
@@ -139,6 +140,7 @@ def test_many_errors_are_counted_and_the_first_kept() -> None:
 # --- a file that cannot be read to its end ---------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("skip_bad", [False, True])
 @pytest.mark.parametrize("damage", ["truncated", "bomb", "empty", "utf-16"])
 def test_a_file_that_ends_early_is_refused_whole(damage: str, skip_bad: bool) -> None:

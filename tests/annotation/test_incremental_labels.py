@@ -86,6 +86,7 @@ def take_back(project: Project, rng: random.Random) -> None:
     assigning.skip(assignment_id=one.assignment_id or 0, annotator=one.annotator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_only_what_changed_is_read_and_written(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     project, _, _ = worked_on(method, 1)
@@ -110,6 +111,7 @@ def test_only_what_changed_is_read_and_written(method: str, monkeypatch: pytest.
     assert not ChangedItem.objects.exists()
 
 
+@pytest.mark.slow
 def test_the_votes_of_somebody_paused_weigh_nothing_until_they_are_restored() -> None:
     project, people, _ = worked_on("vote-shares", 2)
     item = factories.pair_item(project)
@@ -129,6 +131,7 @@ def test_the_votes_of_somebody_paused_weigh_nothing_until_they_are_restored() ->
     assert labels(project) == before
 
 
+@pytest.mark.slow
 def test_somebody_paused_elsewhere_counts_here() -> None:
     project, people, _ = worked_on("vote-shares", 3)
     aggregating.refresh(project=project)
@@ -173,6 +176,7 @@ def test_a_method_learns_of_the_votes_of_those_who_count_only() -> None:
     assert set(known) == {one.pk for one in (*people, *crowd)}
 
 
+@pytest.mark.slow
 def test_labels_are_those_of_the_pure_method() -> None:
     project, _, _ = worked_on("competence", 5)
     aggregating.refit(project=project)
@@ -184,6 +188,7 @@ def test_labels_are_those_of_the_pure_method() -> None:
         assert 0 < label.effective_votes <= label.votes
 
 
+@pytest.mark.slow
 def test_the_first_tie_of_a_project_is_learned_at_once() -> None:
     project = factories.project(aggregation="competence", overlap=6)
     people = [factories.user() for _ in range(4)]
@@ -210,6 +215,7 @@ def test_the_fit_is_made_anew_once_it_has_been_outgrown() -> None:
         assert AggregationFit.objects.get().votes == (36 if added <= 20 else 57)
 
 
+@pytest.mark.slow
 def test_another_method_makes_every_label_anew() -> None:
     project, _, _ = worked_on("vote-shares", 7)
     aggregating.refresh(project=project)

@@ -127,6 +127,7 @@ def test_a_key_of_somebody_else_is_a_conflict() -> None:
     assert other.state == "open"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_key_that_two_people_send_at_once_is_stored_once() -> None:
     people = [held() for _ in range(16)]

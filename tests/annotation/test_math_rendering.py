@@ -131,6 +131,7 @@ def test_an_attack_in_a_formula_is_inert(attack):
     assert not {"img", "script", "svg", "iframe"} & set(Page(html).tags())
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.text(alphabet=st.sampled_from("$\\()[]{}_^ \n`<>\"'x1|>-"), max_size=80))
 def test_any_soup_of_dollars_is_inert(text):

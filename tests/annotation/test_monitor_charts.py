@@ -53,6 +53,7 @@ def test_times_are_counted_between_edges_the_lower_one_included(cast: Cast) -> N
     assert (expected[0], expected[-1]) == (2, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_the_csv_has_every_bin_and_the_outer_ones_are_open(cast: Cast) -> None:
     answered(cast, *SECONDS)
@@ -66,6 +67,7 @@ def test_the_csv_has_every_bin_and_the_outer_ones_are_open(cast: Cast) -> None:
     assert len(rows) == len(TIME_EDGES) + 1
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_the_monitor_shows_times_and_says_when_there_are_none(cast: Cast) -> None:
     url = reverse("annotation:monitor", args=["harbour"])

@@ -21,6 +21,7 @@ def cast() -> Cast:
     return make_cast()
 
 
+@pytest.mark.slow
 def test_disputed_items_come_by_entropy_and_lead_to_their_page(cast: Cast) -> None:
     unanimous, even, split = (judged(cast.project, votes) for votes in ("aaa", "abt", "aab"))
     found = disputed(cast.project)
@@ -66,6 +67,7 @@ def test_an_item_of_another_project_is_not_there(cast: Cast) -> None:
     assert client.get(reverse("annotation:item", args=["harbour", theirs.pk])).status_code == 404
 
 
+@pytest.mark.slow
 def test_every_table_downloads_and_no_cell_is_a_formula(cast: Cast) -> None:
     item = judged(cast.project, "aab")
     mallory = factories.user("mallory", display_name='=HYPERLINK("http://x")')

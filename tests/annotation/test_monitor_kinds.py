@@ -114,6 +114,7 @@ def test_a_monitor_of_ratings_speaks_of_points(cast: Cast) -> None:
     assert all(float(one["spread_points"]) >= 0 for one in table(cast, "items"))
 
 
+@pytest.mark.slow
 def test_one_rated_response_has_no_first_place_and_no_pair(cast: Cast) -> None:
     project = of_kind(cast, "rating")
     for number in range(25):
@@ -138,6 +139,7 @@ def test_an_empty_project_of_any_kind_opens(cast: Cast, kind: str) -> None:
         table(cast, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ranking", "rating"])
 def test_imported_votes_without_a_screen_are_shown(cast: Cast, kind: str) -> None:
     project = of_kind(cast, kind)
@@ -152,6 +154,7 @@ def test_imported_votes_without_a_screen_are_shown(cast: Cast, kind: str) -> Non
     assert {"ranking": "A > B", "rating": "A 9, B 2"}[kind] in words(cast, "item", item.pk)
 
 
+@pytest.mark.slow
 def test_rankings_on_which_people_part_come_first_with_the_pair(cast: Cast) -> None:
     project = of_kind(cast, "ranking")
     alike, mild, apart = (item_of(project, 3) for _ in range(3))

@@ -56,6 +56,7 @@ def test_an_empty_project_says_what_to_do(cast: Cast) -> None:
     assert "./laurel simulate harbour" in text
 
 
+@pytest.mark.slow
 def test_too_few_shared_items_are_too_early_to_say(cast: Cast) -> None:
     for _ in range(5):
         judged(cast.project, "aab")
@@ -87,6 +88,7 @@ def test_the_verdict_names_the_agreement(cast: Cast, patterns: list[str], tone: 
     assert found.headline.startswith(f"Agreement is {name}: α = ")
 
 
+@pytest.mark.slow
 def test_one_answer_everywhere_has_no_agreement_to_speak_of(cast: Cast) -> None:
     for _ in range(25):
         judged(cast.project, "aa")
@@ -159,6 +161,7 @@ def test_a_name_is_text_and_never_markup(cast: Cast) -> None:
     assert "&lt;script&gt;alert(1)" in html
 
 
+@pytest.mark.slow
 def test_sort_follows_the_allow_list_and_ignores_the_rest(cast: Cast) -> None:
     items = [factories.pair_item(cast.project, slots_left=9) for _ in range(3)]
     for name, count in (("zoe", 1), ("amy", 2), ("kim", 3)):
@@ -204,6 +207,7 @@ def test_the_table_shows_a_hundred_people_and_pages_on(cast: Cast) -> None:
     assert "1–100" in page(cast.manager, cast.project, "?page=x")
 
 
+@pytest.mark.slow
 def test_the_page_asks_the_database_as_often_however_much_there_is(
     cast: Cast, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -220,6 +224,7 @@ def test_the_page_asks_the_database_as_often_however_much_there_is(
         client.get(url)
 
 
+@pytest.mark.slow
 def test_the_report_is_read_once_however_often_it_is_looked_at(cast: Cast) -> None:
     judged(cast.project, "ab")
     reporting.make(project=cast.project)
@@ -240,6 +245,7 @@ def test_the_report_is_read_once_however_often_it_is_looked_at(cast: Cast) -> No
     assert monitor_of(cast.project).totals.judgments == 4
 
 
+@pytest.mark.slow
 def test_a_poll_costs_little_and_brings_nothing_until_something_happens(
     cast: Cast, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -297,6 +303,7 @@ def test_who_may_not_watch_finds_nothing(cast: Cast, who: str) -> None:
         assert client.get(url).status_code == 404
 
 
+@pytest.mark.slow
 def test_spot_checks_give_the_page_its_error_rate(cast: Cast) -> None:
     item = judged(cast.project, "aab")
     assert "Labels that are wrong" not in words(page(cast.manager, cast.project))

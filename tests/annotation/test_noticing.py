@@ -75,6 +75,7 @@ def test_nothing_left_while_somebody_is_at_work(project: Project, ada: User) -> 
     assert Alert.objects.get().figures["left"] == 0
 
 
+@pytest.mark.slow
 def test_a_finished_project_with_nobody_at_work_raises_nothing(project: Project, ada: User) -> None:
     answers(project, ada, 20, minutes_ago=61)
     assert kinds(project) == []

@@ -56,6 +56,7 @@ def counted(project: Project) -> dict[tuple[int, int, int], Counter[str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", ["ranking", "rating"])
 def test_labels_are_the_shares_of_votes_on_each_pair(kind: str) -> None:
@@ -84,6 +85,7 @@ def test_one_rated_response_is_judged_and_compared_with_nothing() -> None:
         snapshotting.create(project=project)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", ["ranking", "rating"])
 def test_snapshots_and_exports_hold_every_pair_under_an_id_of_its_own(kind: str, tmp_path: Path) -> None:
@@ -106,6 +108,7 @@ def test_snapshots_and_exports_hold_every_pair_under_an_id_of_its_own(kind: str,
     assert all(row["chosen"] != row["rejected"] for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_agreement_rests_on_pairs_and_ratings_also_on_themselves() -> None:
     project = judged("rating")
@@ -126,6 +129,7 @@ def test_agreement_rests_on_pairs_and_ratings_also_on_themselves() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_people_who_rate_alike_agree_and_a_scale_read_backwards_does_not() -> None:
     project = factories.project(kind="rating", overlap=3, rating_points=7)
@@ -169,6 +173,7 @@ def test_units_of_one_cluster_count_as_one_in_the_interval() -> None:
     assert width(table, np.arange(60)) == pytest.approx(alone, rel=0.1)
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)), max_size=30

@@ -97,6 +97,7 @@ def answered_gold(project, annotator, count, choice="a", days=1):
     cache.clear()
 
 
+@pytest.mark.slow
 def test_accuracy_waits_for_ten_known_items_and_for_midnight(project, annotator):
     answered_gold(project, annotator, 9)
     assert of(project, annotator).accuracy is None
@@ -140,6 +141,7 @@ def test_the_projects_totals_are_counted_once_in_half_a_minute(project, annotato
     assert of(project, annotator).total == 2
 
 
+@pytest.mark.slow
 def test_a_project_is_all_done_only_when_nothing_is_missing(project, annotator):
     for _ in range(200):
         factories.pair_item(project, slots_left=0)

@@ -102,6 +102,7 @@ def test_the_form_as_it_first_comes_makes_a_project(manager: Client) -> None:
     assert project.guidelines.get().text.startswith("# How to judge")
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said_where_it_is_and_nothing_is_made(manager: Client) -> None:
     before = Project.objects.count()
     for fields, words in [
@@ -163,6 +164,7 @@ def test_rows_of_criteria_are_buttons(manager: Client, action: str, names: list[
     assert Project.objects.count() == before
 
 
+@pytest.mark.slow
 def test_who_manages_nothing_makes_nothing_and_is_offered_nothing(cast: Cast) -> None:
     offered = {
         who: "/projects/new/" in browser(getattr(cast, who)).get("/").content.decode()
@@ -206,6 +208,7 @@ def test_the_preview_is_the_sheet_of_the_form_as_it_stands(
 # --- settings ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_settings_are_saved_and_stand_in_the_history(manager: Client, cast: Cast) -> None:
     body = stored(cast.project, name="Haven", overlap="5", show_progress=None)
     answer = manager.post(SETTINGS, body, follow=True)
@@ -220,6 +223,7 @@ def test_settings_are_saved_and_stand_in_the_history(manager: Client, cast: Cast
     assert AuditEntry.objects.filter(action="settings changed").count() == 1
 
 
+@pytest.mark.slow
 def test_what_answers_have_fixed_is_told_and_refused(manager: Client, cast: Cast) -> None:
     factories.judgment(factories.pair_item(cast.project), cast.annotator)
     page = manager.get(SETTINGS).content.decode()
@@ -236,6 +240,7 @@ def test_what_answers_have_fixed_is_told_and_refused(manager: Client, cast: Cast
     assert Project.objects.get(pk=cast.project.pk).criteria[0]["description"] == "Which one?"
 
 
+@pytest.mark.slow
 def test_the_later_of_two_managers_sees_what_the_other_changed(manager: Client, cast: Cast) -> None:
     body = stored(cast.project, name="Haven")
     projects.edit(project=cast.project, changes={"overlap": 7}, actor=cast.admin)
@@ -299,6 +304,7 @@ def test_the_checklist_knows_what_is_there(manager: Client, cast: Cast) -> None:
 # --- guidelines -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_guidelines_are_written_seen_and_published(manager: Client, cast: Cast) -> None:
     assert "# How to judge" in manager.get(GUIDELINES + "edit/").content.decode()
     seen = manager.post(GUIDELINES + "edit/", {"text": "# One", "seen": "0", "preview": "1"})

@@ -92,6 +92,7 @@ def test_the_question_changes_while_a_crowd_answers_it_for_the_first_time() -> N
     assert refused + accepted == 6
 
 
+@pytest.mark.slow
 def test_a_change_of_the_question_waits_for_the_answer_that_is_just_arriving(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -150,6 +150,7 @@ def test_names_are_one_printable_line() -> None:
 # --- what answers have fixed ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FIXED)
 def test_the_question_stands_once_somebody_has_answered_it(kind: str) -> None:
     project = made(kind)
@@ -192,6 +193,7 @@ def test_gold_fixes_the_question_as_judgments_do() -> None:
         projects.edit(project=project, changes={"strength_scale": True})
 
 
+@pytest.mark.slow
 def test_what_a_kind_does_not_ask_is_free() -> None:
     for kind, changes in [
         ("rating", {"ties": False, "both_bad": False, "strength_scale": True}),
@@ -325,6 +327,7 @@ def test_a_kind_that_the_items_do_not_fit_is_refused() -> None:
 # --- overlap ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_overlap_up_and_down_recounts_every_item_and_deletes_nothing() -> None:
     project = made("pairwise")
     work = [factories.pair_item(project) for _ in range(3)]

@@ -90,6 +90,7 @@ class AtWork:
         return asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("items", [10, 1_000])
 @pytest.mark.parametrize("criteria", [1, 3])
 def test_the_work_costs_the_same_however_much_there_is(items: int, criteria: int) -> None:

@@ -57,6 +57,7 @@ def test_repeats_come_at_the_rate_after_twenty_others_in_the_opposite_order() ->
     assert repeat_selectors.consistency(project)[person.pk].repeats == len(repeats)
 
 
+@pytest.mark.slow
 def test_without_a_rate_nothing_comes_again() -> None:
     _, _, done = busy(0.0, items=40)
     assert not any(one.repeat for one in done)

@@ -54,6 +54,7 @@ def age(report: QualityReport | None, **times: float) -> None:
     QualityReport.objects.filter(pk=report.pk).update(computed_at=moment)
 
 
+@pytest.mark.slow
 def test_a_quick_report_is_made_while_the_page_waits(asked: list[int]) -> None:
     project, _ = busy()
     first = reporting.latest(project)
@@ -68,6 +69,7 @@ def test_a_quick_report_is_made_while_the_page_waits(asked: list[int]) -> None:
     assert asked == []
 
 
+@pytest.mark.slow
 def test_a_slow_report_is_left_to_a_worker_and_the_last_one_shown(asked: list[int]) -> None:
     project, _ = busy()
     reporting.make(project=project)
@@ -79,6 +81,7 @@ def test_a_slow_report_is_left_to_a_worker_and_the_last_one_shown(asked: list[in
     assert asked == [project.pk]
 
 
+@pytest.mark.slow
 def test_a_first_report_on_much_is_left_to_a_worker(asked: list[int], monkeypatch: Any) -> None:
     monkeypatch.setattr(reporting, "FEW", 31)
     project, _ = busy()
@@ -88,6 +91,7 @@ def test_a_first_report_on_much_is_left_to_a_worker(asked: list[int], monkeypatc
     assert reporting.latest(project) is not None
 
 
+@pytest.mark.slow
 def test_a_page_follows_no_policy_and_a_worker_does(asked: list[int]) -> None:
     project, bad = busy()
     reporting.latest(project)
@@ -102,6 +106,7 @@ def test_a_page_follows_no_policy_and_a_worker_does(asked: list[int]) -> None:
     assert Alert.objects.get(kind="paused").annotator == bad
 
 
+@pytest.mark.slow
 def test_a_worker_does_nothing_where_nothing_has_changed_and_rests_in_between() -> None:
     project, _ = busy()
     assert reporting.turn(project=project)
@@ -123,6 +128,7 @@ def test_an_untouched_project_has_no_report() -> None:
     assert not QualityReport.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["pause", "settings", "gold"])
 def test_what_bears_on_it_makes_it_stale(change: str) -> None:
     project, bad = busy()
@@ -141,6 +147,7 @@ def test_what_bears_on_it_makes_it_stale(change: str) -> None:
     assert not QualityReport.objects.get().stale
 
 
+@pytest.mark.slow
 def test_another_group_makes_it_outdated(asked: list[int]) -> None:
     project, bad = busy()
     boss = factories.user("boss")
@@ -157,6 +164,7 @@ def test_another_group_makes_it_outdated(asked: list[int]) -> None:
     assert reporting.latest(project) == second
 
 
+@pytest.mark.slow
 def test_who_fails_gold_is_told_of_where_nobody_is_paused_by_rule() -> None:
     project, bad = busy(auto_pause=False)
     reporting.make(project=project, follow_policy=True)
@@ -167,6 +175,7 @@ def test_who_fails_gold_is_told_of_where_nobody_is_paused_by_rule() -> None:
     assert alert.ended_at is not None
 
 
+@pytest.mark.slow
 def test_who_was_restored_knowing_their_gold_is_not_told_of_again() -> None:
     project, bad = busy()
     reporting.make(project=project, follow_policy=True)
@@ -186,6 +195,7 @@ def test_a_report_comes_back_as_it_was() -> None:
         assert from_plain(Report, json.loads(json.dumps(to_plain(report)))) == report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", [{}, {"totals": 1}, {"colour": "red"}])
 def test_a_report_that_an_earlier_release_made_is_made_anew(body: dict[str, Any], asked: list[int]) -> None:
     project, _ = busy()
@@ -200,6 +210,7 @@ def test_a_report_that_an_earlier_release_made_is_made_anew(body: dict[str, Any]
     assert reporting.read(QualityReport.objects.get()).totals.judgments == 16
 
 
+@pytest.mark.slow
 def test_the_comparison_of_methods_is_made_anew_once_votes_have_grown(monkeypatch: Any) -> None:
     project, _ = busy()
     reporting.make(project=project)
@@ -216,6 +227,7 @@ def test_the_comparison_of_methods_is_made_anew_once_votes_have_grown(monkeypatc
     assert asked == [1]
 
 
+@pytest.mark.slow
 def test_the_command_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     project, _ = busy()
     call_command("quality", project.slug, as_json=True)

@@ -95,6 +95,7 @@ def test_the_queue_tells_figures_only_to_those_who_may_see_the_votes(cast: Cast,
     assert "Decide item" not in engineer
 
 
+@pytest.mark.slow
 def test_no_vote_is_in_the_page_before_the_blind_answer(cast: Cast, item: Item) -> None:
     client = browser(cast.reviewer)
     review = begin(client, item)
@@ -119,6 +120,7 @@ def test_no_vote_is_in_the_page_before_the_blind_answer(cast: Cast, item: Item) 
     assert "A is better It is so. reviewer" in after
 
 
+@pytest.mark.slow
 def test_what_was_decided_stays_hidden_from_who_may_still_judge(cast: Cast, item: Item) -> None:
     review = adjudicated(item, cast.manager, "b", "Because of the year.")
     client = browser(cast.reviewer)
@@ -130,6 +132,7 @@ def test_what_was_decided_stays_hidden_from_who_may_still_judge(cast: Cast, item
     assert "manager has decided: B is better . Because of the year." in words(engineer, address(review))
 
 
+@pytest.mark.slow
 def test_two_reviewers_see_each_other_and_one_takes_over(cast: Cast, item: Item) -> None:
     first, second = browser(cast.reviewer), browser(cast.manager)
     review = begin(first, item)
@@ -160,6 +163,7 @@ def test_the_blind_step_is_left_out_and_the_page_says_why(cast: Cast, item: Item
     assert "2 of 2" not in page
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_said_and_nothing_is_lost(cast: Cast, item: Item) -> None:
     client = browser(cast.reviewer)
     review = begin(client, item)
@@ -189,6 +193,7 @@ def test_gold_is_refused_on_its_page(cast: Cast) -> None:
     assert "start_review" not in words(client, reverse("annotation:item", args=["harbour", golden.pk]))
 
 
+@pytest.mark.slow
 def test_a_spot_check_goes_from_the_queue_to_the_error_rate(cast: Cast, item: Item) -> None:
     cast.project.spot_check_rate = 1
     cast.project.save()

@@ -76,6 +76,7 @@ def test_a_single_vote_is_few_where_one_is_all_that_is_asked_for(cast: Cast) -> 
     assert (row.item_id, row.value) == (item.pk, pytest.approx(entropy(1, 0, 0), abs=1e-12))
 
 
+@pytest.mark.slow
 def test_the_best_are_found_among_many(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     """With three candidates of each sort the order is that of all."""
     items = labelled(cast.project, *["aaab", "aab", "abt", "aaa", "aabb", "aaaab"])

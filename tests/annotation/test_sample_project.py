@@ -16,6 +16,7 @@ from tests.annotation.import_rows import everything
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.slow
 def test_the_sample_is_loaded_once() -> None:
     manager = factories.user()
     project, created = sample.load_sample(manager=manager)
@@ -30,6 +31,7 @@ def test_the_sample_is_loaded_once() -> None:
     assert everything() == before
 
 
+@pytest.mark.slow
 def test_its_gold_prefers_the_better_answer_and_says_why() -> None:
     project, _ = sample.load_sample()
     answers = list(GoldAnswer.objects.filter(item__project=project).select_related("item"))
@@ -45,11 +47,13 @@ def test_its_gold_prefers_the_better_answer_and_says_why() -> None:
     assert {gold.choice for gold in answers} == {"a", "b"}
 
 
+@pytest.mark.slow
 def test_every_prompt_has_work_that_is_not_gold() -> None:
     project, _ = sample.load_sample()
     assert not project.prompts.exclude(items__is_gold=False).exists()
 
 
+@pytest.mark.slow
 def test_the_command_says_whether_it_loaded() -> None:
     found = []
     for _ in range(2):

@@ -67,6 +67,7 @@ def test_the_same_seed_gives_the_same_answers() -> None:
     assert runs[0] != runs[2]
 
 
+@pytest.mark.slow
 def test_running_again_meets_the_same_people_and_goes_on() -> None:
     project = project_with(20)
     for _ in range(2):
@@ -136,6 +137,7 @@ def test_what_cannot_be_simulated_is_said(change: dict[str, Any], words: str) ->
     assert not User.objects.filter(origin="simulated").exists()
 
 
+@pytest.mark.slow
 def test_the_command_works_through_the_queue_and_then_selects_more() -> None:
     project = factories.project(slug="harbour", overlap=1)
     bring(project, row(1, responses=[{"text": f"Answer {n}."} for n in range(10)]))

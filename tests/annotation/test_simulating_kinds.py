@@ -64,6 +64,7 @@ def test_all_kinds_are_simulated_under_every_criterion(
         assert main.filter(choice="b").count() > 35
 
 
+@pytest.mark.slow
 def test_two_responses_are_ranked_as_pairs_are_chosen() -> None:
     profile = draw_profile("careful", np.random.default_rng(3))
     rng = np.random.default_rng(4)
@@ -73,6 +74,7 @@ def test_two_responses_are_ranked_as_pairs_are_chosen() -> None:
     assert np.mean([ranks == (1, 2) for ranks in found]) == pytest.approx(expected, abs=0.012)
 
 
+@pytest.mark.slow
 def test_who_favours_the_left_favours_what_is_shown_first() -> None:
     rng = np.random.default_rng(5)
 

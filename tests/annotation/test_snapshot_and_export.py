@@ -87,6 +87,7 @@ def test_a_snapshot_holds_what_the_project_holds() -> None:
         assert (label.votes, label.origin) == (3, "imported")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_prompt_stays_in_its_split_while_the_project_grows() -> None:
     project = judged(150)
@@ -186,6 +187,7 @@ def test_the_chosen_side_is_the_one_people_preferred(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_export_says_what_it_wrote_and_from_which_snapshot(tmp_path: Path) -> None:
     project = judged(slug="harbour")

@@ -54,6 +54,7 @@ def test_an_experts_decision_weighs_more_and_paused_people_are_counted_not_kept(
     assert left_out == [{"reason": "judgments of paused or excluded people", "count": 1}]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_who_is_less_reliable_weighs_less_as_in_the_labels() -> None:
     project = factories.project(overlap=4, aggregation="competence")

@@ -192,6 +192,7 @@ def test_who_knows_the_item_does_not_check_it(cast: Cast) -> None:
         decide(review, cast.manager, "a")
 
 
+@pytest.mark.slow
 def test_the_error_rate_has_wilsons_interval(cast: Cast) -> None:
     items = labelled(cast.project, *["aaa"] * 10, "ttt")
     spot_checking.draw(project=cast.project)

@@ -71,6 +71,7 @@ def one_of_each(project, annotator) -> None:
     shown(asked(project, "the pending"), annotator)
 
 
+@pytest.mark.slow
 def test_every_state_has_its_row_newest_first(project, annotator):
     one_of_each(project, annotator)
     found = rows(annotator)
@@ -168,6 +169,7 @@ def test_a_filter_nobody_could_have_set_is_left_out(project, annotator, nonsense
     assert len(rows(annotator, **nonsense)) == 1
 
 
+@pytest.mark.slow
 def test_pages_follow_each_other_without_gap_or_repeat(project, annotator, monkeypatch):
     monkeypatch.setattr(work_selectors, "PAGE", 3)
     made = [factories.judgment(factories.pair_item(project), annotator).assignment_id for _ in range(8)]
@@ -180,6 +182,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(project, annotator, monke
     assert seen == made[::-1]
 
 
+@pytest.mark.slow
 def test_the_list_asks_the_database_the_same_however_long_it_is(
     project, annotator, django_assert_num_queries
 ):
@@ -280,6 +283,7 @@ def test_the_projects_page_says_what_waits_in_each(annotator, project):
     assert lines(page, "waived") == ["Items wait for you"]
 
 
+@pytest.mark.slow
 def test_the_projects_page_asks_the_same_for_one_and_for_thirty(
     annotator, project, django_assert_max_num_queries
 ):

@@ -81,6 +81,7 @@ def check_reports(metrics: dict[str, Any]) -> None:
         assert why == "for its cost it was drawn for helpfulness only"
 
 
+@pytest.mark.slow
 def test_a_text_left_as_it_is_keeps_its_reward_on_every_criterion(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_text_left_as_it_is_keeps_its_reward_on_every_criterion(
         assert other["high"] - other["low"] > 0.01
 
 
+@pytest.mark.slow
 def test_where_the_overall_is_not_tested_the_first_criterion_stands_for_it(tmp_path: Path) -> None:
     snapshot = write_two(tmp_path, None, apart=True)
     metrics = train(tmp_path, snapshot, curve_heads=0, max_steps=20, probe_responses=0)
@@ -135,6 +137,7 @@ def test_each_criterion_has_heads_of_its_own_and_the_overall_weighs_them(tmp_pat
     np.testing.assert_allclose(rest, np.outer(length, np.full(rest.shape[1], slope)), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_criterion_called_overall_is_the_overall(tmp_path: Path) -> None:
     snapshot = write_two(tmp_path, {"helpfulness": 0, "brevity": 1})
     metrics = train(tmp_path, snapshot)
@@ -149,6 +152,7 @@ def test_a_criterion_called_overall_is_the_overall(tmp_path: Path) -> None:
     assert data.criteria_weights(both, ["overall", "tone"]) == {"overall": 1.0, "tone": 2.0}
 
 
+@pytest.mark.slow
 def test_a_criterion_with_too_few_pairs_is_left_out_and_counted(tmp_path: Path) -> None:
     metrics = train(tmp_path, write_two(tmp_path, None, thin=True))
     assert metrics["criterion"] == "helpfulness"
@@ -156,6 +160,7 @@ def test_a_criterion_with_too_few_pairs_is_left_out_and_counted(tmp_path: Path) 
     assert {"reason": "pairs of brevity, too few to learn from", "count": 10} in metrics["left_out"]
 
 
+@pytest.mark.slow
 def test_one_criterion_can_be_named(tmp_path: Path) -> None:
     metrics = train(tmp_path, write_two(tmp_path, None), criterion="brevity")
     assert metrics["criterion"] == "brevity"
@@ -163,6 +168,7 @@ def test_one_criterion_can_be_named(tmp_path: Path) -> None:
     assert dict(kv.values() for kv in metrics["left_out"])["another criterion"] == 14 * 15
 
 
+@pytest.mark.slow
 def test_an_ensemble_of_the_former_format_is_read(tmp_path: Path) -> None:
     train(tmp_path, write_snapshot(tmp_path / "s", prompts=6))
     path = tmp_path / "run" / "ensemble" / "ensemble.json"

@@ -34,6 +34,7 @@ def rows(page):
     return [[re.sub("<.*?>", "", cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", line)] for line in lines]
 
 
+@pytest.mark.slow
 def test_all_criteria_stand_side_by_side_and_each_has_its_report(cast, django_assert_num_queries):
     several(cast.project)
     client, address = browser(cast.engineer), url("run", cast.project, 1)

@@ -87,6 +87,7 @@ def test_two_writers_do_not_harm_each_other(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_the_bundled_default_is_the_published_file() -> None:
     model = encoder.locate("sentence-transformers/all-MiniLM-L6-v2", None, 4)
     assert (model.folder / "model.safetensors").is_file()

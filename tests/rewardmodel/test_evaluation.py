@@ -45,6 +45,7 @@ def test_only_ties_give_no_accuracy_rather_than_a_number() -> None:
     assert found.decided == clustered.Interval(None, None, None, 0)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_when_pairs_of_a_prompt_agree() -> None:
     """20 prompts of 50 pairs, accuracy varying by prompt: 95 % intervals cover about 95 %, naive ones far
     less."""
@@ -93,6 +94,7 @@ def test_a_perfect_separation_does_not_send_the_temperature_to_zero() -> None:
     assert calibration.fit_temperature(np.zeros(0), np.zeros((0, 3)), np.zeros(0), 0.3).tau == 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pairs", "votes"), [(60, 5), (600, 5), (600, 1)])
 def test_what_chance_makes_of_the_calibration_error(pairs: int, votes: int) -> None:
     """Of calibrated predictions: prompts of ten pairs whose true shares stray together."""

@@ -46,6 +46,7 @@ def page(user, run, name="run"):
     return browser(user).get(reverse(f"rewardmodel:{name}", args=[run.project.slug, run.number]))
 
 
+@pytest.mark.slow
 def test_from_the_button_to_the_zip(cast, sent, django_capture_on_commit_callbacks):
     run = trained(cast.project)
     text = page(cast.engineer, run).content.decode()

@@ -98,6 +98,7 @@ def test_two_prompts_are_one_to_learn_from_and_one_to_stop_by() -> None:
     assert (draws.inside[0] == 0).all()
 
 
+@pytest.mark.slow
 def test_recovers_rewards_and_the_tie_parameter() -> None:
     x, left, right, p = simulate(prompts=300)
     task = problem(x, left, right, p, votes=20.0)  # exact shares

@@ -88,6 +88,7 @@ def test_a_new_label_is_seen_at_once():
     assert rating.rate(project).board.votes == pytest.approx(before + 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("judged", [False, True])
 def test_without_model_names_the_page_says_what_to_do(judged):
     project = factories.project()
@@ -140,6 +141,7 @@ def test_a_formula_in_a_models_name_stays_text():
     assert ",=1+1" not in table
 
 
+@pytest.mark.slow
 def test_the_command_prints_every_control(capsys):
     project = played_project()
     call_command("leaderboard", project.slug, "--json", "--reference", "cedar-13b")

@@ -19,6 +19,7 @@ def test_an_exact_power_law_is_recovered(a: float, b: float, c: float) -> None:
     assert found.at(9000)[0] == pytest.approx(a + b * 9000**-c)
 
 
+@pytest.mark.slow
 def test_the_fit_is_the_least_squares_of_scipy_within_the_bounds() -> None:
     from scipy.optimize import lsq_linear
 

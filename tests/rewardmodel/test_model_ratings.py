@@ -214,6 +214,7 @@ def test_ranks_of_models_that_cannot_be_told_apart_overlap():
 # --- recovery -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_style_is_no_merit_once_it_is_controlled():
     """Model 0 is as good as model 1 but always one standard deviation longer, and length wins votes."""
     rng = np.random.default_rng(5)

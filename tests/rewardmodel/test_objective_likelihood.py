@@ -85,6 +85,7 @@ def within_prompts(rewards: np.ndarray) -> np.ndarray:
     return by_prompt - by_prompt.mean(1, keepdims=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_all_kinds_together_recover_the_rewards_better_than_any_alone(seed: int) -> None:
     truth, by_kind = votes(seed)

@@ -109,6 +109,7 @@ def test_the_tie_parameter_is_not_learned_from_ties_alone() -> None:
     assert tau.item() == pytest.approx(0, abs=1e-4)  # P(tie) = e^τ / (2 + e^τ) = 1/3
 
 
+@pytest.mark.slow
 def test_recovers_the_rewards_from_rankings() -> None:
     """12 items in 4,000 rankings of five, drawn from Plackett-Luce by its exponential race."""
     rng = np.random.default_rng(4)

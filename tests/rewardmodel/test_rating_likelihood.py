@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 import torch
 
 from rewardmodel.likelihood import ordinal, rating
@@ -85,6 +86,7 @@ def test_the_prior_by_hand() -> None:
     assert value.tolist() == [2.5 + 0.5]
 
 
+@pytest.mark.slow
 def test_recovers_rewards_and_everybody_s_scale() -> None:
     """40 responses, 12 annotators who rate each 20 times; shifts from -1.5 to 1.5 and two widths."""
     rng = np.random.default_rng(5)

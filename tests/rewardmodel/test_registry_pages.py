@@ -56,6 +56,7 @@ def test_the_page_stands_without_metrics_or_predictions(cast):
     assert "too few common pairs" in found.differences[0].verdict
 
 
+@pytest.mark.slow
 def test_runs_are_ticked_on_the_list_and_too_few_lead_back_to_it(cast):
     runs = three(cast.project)
     client = browser(cast.engineer)

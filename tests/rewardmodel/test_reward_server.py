@@ -128,6 +128,7 @@ def test_paths_methods_and_sizes(port, monkeypatch):
     assert ask(port, {"items": ITEMS})[0] == 413
 
 
+@pytest.mark.slow
 def test_the_token_is_asked_for(folder):
     served = roster.Roster(load)
     served.update({None: roster.Listing(folder)})
@@ -138,6 +139,7 @@ def test_the_token_is_asked_for(folder):
         assert ask(port, {"items": ITEMS}, Authorization="Bearer secret")[0] == 200
 
 
+@pytest.mark.slow
 def test_a_full_queue_is_503_and_says_when_to_come_back(folder, monkeypatch):
     gate = threading.Event()
 
@@ -164,6 +166,7 @@ def test_a_full_queue_is_503_and_says_when_to_come_back(folder, monkeypatch):
         assert sorted(status for status, _ in answers) == [200] * 3 + [503] * 5
 
 
+@pytest.mark.slow
 def test_a_promoted_ensemble_takes_over_and_no_request_is_lost(folder, tmp_path):
     encoder = folder.parent / "encoder"
     other = write_ensemble(tmp_path / "ensemble", seed=9, encoder_folder=encoder)

@@ -53,6 +53,7 @@ def trainer_pid(run):
     return int((run_folder(run) / "process.lock").read_text().split()[1])
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_its_metrics_and_scores():
     run = carry_out("succeed")
     assert (run.state, run.attempts, run.metrics["accuracy"]["value"]) == (State.SUCCEEDED, 1, 0.71)
@@ -62,11 +63,13 @@ def test_a_run_ends_with_its_metrics_and_scores():
     assert not following.execute(run.pk)  # a message that comes twice
 
 
+@pytest.mark.slow
 def test_a_reason_the_trainer_gives_is_passed_on_and_not_tried_again():
     run = carry_out("refuse")
     assert (run.state, run.attempts, run.reason) == (State.FAILED, 1, "There is one vote. Collect more.")
 
 
+@pytest.mark.slow
 def test_a_crash_says_its_last_words():
     run = carry_out("crash")
     assert (run.state, run.attempts) == (State.FAILED, 1)
@@ -74,11 +77,13 @@ def test_a_crash_says_its_last_words():
     assert "the wheels came off" in run.reason
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_started_again():
     run = carry_out("killed", "succeed")
     assert (run.state, run.attempts, run.reason) == (State.SUCCEEDED, 2, "")
 
 
+@pytest.mark.slow
 def test_after_three_kills_the_run_fails_with_the_reason():
     run = carry_out("killed")
     assert (run.state, run.attempts) == (State.FAILED, 3)
@@ -86,6 +91,7 @@ def test_after_three_kills_the_run_fails_with_the_reason():
     assert "attempt 3" in run.reason
 
 
+@pytest.mark.slow
 def test_out_of_memory_is_not_tried_again(monkeypatch):
     kills = iter(range(10))
     monkeypatch.setattr(outcomes, "memory_kills", lambda: next(kills))
@@ -104,6 +110,7 @@ def test_a_changed_snapshot_is_refused():
     assert "was changed" in run.reason
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_cancelling_ends_the_process():
     run = playing_run(judged_project(), "hang")
@@ -130,6 +137,7 @@ def test_a_worker_that_stops_gives_the_run_back():
     assert not psutil.pid_exists(trainer_pid(run))
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_run_that_went_to_another_worker_is_left_alone():
     run = playing_run(judged_project(), "hang")

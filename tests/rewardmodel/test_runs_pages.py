@@ -76,6 +76,7 @@ ROUTES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "name", "rest"), ROUTES)
 def test_builders_only_and_others_find_nothing(cast, method, name, rest):
     trained(cast.project)
@@ -112,6 +113,7 @@ def test_the_list_shows_accuracy_beside_the_baselines_at_a_fixed_price(cast, dja
         client.get(url("runs", cast.project))
 
 
+@pytest.mark.slow
 def test_the_list_says_what_is_missing(cast):
     client = browser(cast.engineer)
     page = client.get(url("runs", cast.project)).content.decode()
@@ -126,6 +128,7 @@ def test_the_list_says_what_is_missing(cast):
     assert "too few votes" not in page
 
 
+@pytest.mark.slow
 def test_two_presses_of_train_are_one_run(cast, sent, django_capture_on_commit_callbacks):
     votes(cast.project, 3)
     client = browser(cast.engineer)
@@ -206,6 +209,7 @@ def test_a_running_run_polls_until_it_is_over(cast):
     assert "hx-trigger" not in page
 
 
+@pytest.mark.slow
 def test_cancel_promote_and_roll_back_by_button(cast):
     client = browser(cast.engineer)
     waiting = factories.run(cast.project, state=State.QUEUED)

@@ -73,6 +73,7 @@ def test_a_second_start_gives_the_run_that_is_there(sent):
     assert running.start_run(project=project).number == 2
 
 
+@pytest.mark.slow
 def test_heads_begin_where_the_ensemble_in_use_ended_wherever_the_data_folder_lies(sent):
     project = judged_project()
     first = running.start_run(project=project)
@@ -97,6 +98,7 @@ def test_the_database_holds_one_run_a_project_even_without_the_service():
         factories.run(run.project, state=State.RUNNING)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_two_clicks_at_once_are_one_run(sent):
     project = judged_project()

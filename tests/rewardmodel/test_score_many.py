@@ -67,6 +67,7 @@ def test_the_scores_are_the_scorers(folder, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_shards_into_one_folder_are_the_same_bytes_as_one_worker(folder, tmp_path):
     source = write_rows(tmp_path / "in.jsonl")
     run(folder, source, tmp_path / "one")
@@ -77,6 +78,7 @@ def test_shards_into_one_folder_are_the_same_bytes_as_one_worker(folder, tmp_pat
     assert sum(manifest["rows"] for manifest in manifests) == 100
 
 
+@pytest.mark.slow
 def test_after_a_stop_it_goes_on_at_the_first_part_missing(folder, tmp_path, monkeypatch):
     source = write_rows(tmp_path / "in.jsonl")
     run(folder, source, tmp_path / "undisturbed")

@@ -53,6 +53,7 @@ def test_conservative_by_hand():
     assert found.conservative(0)[0] == 2.0
 
 
+@pytest.mark.slow
 def test_order_company_and_repetition_do_not_matter(folder):
     one = scorer.load(folder)
     together = one.score(MANY).mean

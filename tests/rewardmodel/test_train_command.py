@@ -44,6 +44,7 @@ def command(*words):
     return out.getvalue(), err.getvalue()
 
 
+@pytest.mark.slow
 def test_waiting_without_a_worker_trains_here_and_prints_exactly_one_object(plays):
     project = judged_project()
     plays("succeed")
@@ -59,6 +60,7 @@ def test_waiting_without_a_worker_trains_here_and_prints_exactly_one_object(play
     assert Ensemble.objects.get().active
 
 
+@pytest.mark.slow
 def test_words_for_people_say_what_the_gate_said(plays):
     project = judged_project()
     plays("succeed")
@@ -87,6 +89,7 @@ def test_without_waiting_it_says_that_it_is_queued_and_who_would_take_it():
         command("train", project.slug)
 
 
+@pytest.mark.slow
 def test_waiting_joins_the_run_that_is_under_way(plays):
     project = judged_project()
     plays("succeed")

@@ -25,6 +25,7 @@ def _restore_sigterm() -> Any:
     signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.slow
 def test_stopped_while_embedding_it_goes_on_to_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ def test_it_learns_what_length_cannot_say(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "failure.json").exists()
 
 
+@pytest.mark.slow
 def test_the_held_out_test_split_is_used_when_there_are_enough_prompts(tmp_path: Path) -> None:
     snapshot, settings = prepare(tmp_path, prompts=60, cross_fit_below=50)
     assert train(snapshot, tmp_path / "run", settings) == 0
@@ -56,6 +57,7 @@ def test_the_held_out_test_split_is_used_when_there_are_enough_prompts(tmp_path:
     assert metrics["evaluated"]["pairs"] == 6 * 15
 
 
+@pytest.mark.slow
 def test_the_report_looks_closer(tmp_path: Path) -> None:
     """Every part is there, with the same pairs behind it; nothing random but by the seed."""
     snapshot, settings = prepare(tmp_path, prompts=24, responses=7, probe_responses=30)
@@ -89,6 +91,7 @@ def test_the_report_looks_closer(tmp_path: Path) -> None:
     assert (metrics["learning_curve"]["gain"] is None) == (metrics["learning_curve"]["reason"] is not None)
 
 
+@pytest.mark.slow
 def test_rankings_categories_and_what_the_configuration_leaves_out(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -120,6 +123,7 @@ def test_rankings_categories_and_what_the_configuration_leaves_out(tmp_path: Pat
     assert metrics["learning_curve"]["left_out"] == "the configuration asks for no learning curve"
 
 
+@pytest.mark.slow
 def test_labels_of_a_held_out_prompt_do_not_reach_its_predictions(tmp_path: Path) -> None:
     """Turn every vote of one prompt around: what the heads say of that prompt stays, of others it moves.
 
@@ -153,6 +157,7 @@ def test_labels_of_a_held_out_prompt_do_not_reach_its_predictions(tmp_path: Path
         np.testing.assert_allclose(seen @ factors, mixed, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_is_repeatable_and_a_finished_one_is_left_alone(tmp_path: Path) -> None:
     snapshot, settings = prepare(tmp_path)
     for name in ("one", "two"):
@@ -164,6 +169,7 @@ def test_a_run_is_repeatable_and_a_finished_one_is_left_alone(tmp_path: Path) ->
     assert (tmp_path / "one" / "metrics.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_scoring_gives_the_rewards_of_the_ensemble(tmp_path: Path) -> None:
     snapshot, settings = prepare(tmp_path)
     assert train(snapshot, tmp_path / "run", settings) == 0
@@ -186,6 +192,7 @@ def test_scoring_gives_the_rewards_of_the_ensemble(tmp_path: Path) -> None:
     assert rewards.std(axis=1).mean() > 0.01  # the members disagree
 
 
+@pytest.mark.slow
 def test_an_ensemble_of_before_has_no_reference_and_a_changed_one_is_refused(tmp_path: Path) -> None:
     snapshot, settings = prepare(tmp_path)
     assert train(snapshot, tmp_path / "run", settings) == 0
@@ -234,12 +241,14 @@ def test_too_little_fails_with_its_reason(tmp_path: Path, shape: dict[str, int],
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
+@pytest.mark.slow
 def test_three_prompts_are_enough(tmp_path: Path) -> None:
     snapshot, settings = prepare(tmp_path, prompts=3, responses=5)
     assert train(snapshot, tmp_path / "run", settings) == 0
     assert read(tmp_path / "run" / "metrics.json")["evaluated"]["prompts"] == 3
 
 
+@pytest.mark.slow
 def test_a_changed_snapshot_or_configuration_is_not_mixed_into_a_run(tmp_path: Path) -> None:
     snapshot, settings = prepare(tmp_path)
     assert train(snapshot, tmp_path / "run", settings) == 0
@@ -262,6 +271,7 @@ def test_a_configuration_error_reaches_the_run_folder(tmp_path: Path) -> None:
     assert "headz" in read(tmp_path / "run" / "failure.json")["reason"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "kind"),
     [

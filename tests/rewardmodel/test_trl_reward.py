@@ -38,6 +38,7 @@ def test_in_this_process(folder, truth):
         np.testing.assert_allclose(found, truth, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_from_the_server(folder, truth, monkeypatch):
     served = roster.Roster(lambda listing: scorer.load(listing.ensemble))
     served.update({None: roster.Listing(folder)})

@@ -118,6 +118,7 @@ def test_with_a_tenth_more_votes_warm_and_cold_say_the_same_and_warm_is_quicker(
     assert float(quick.lowest.mean()) < float(cold.lowest.mean()) + 0.005
 
 
+@pytest.mark.slow
 def test_a_run_begins_where_another_ended_and_says_so(tmp_path: Path) -> None:
     snapshot = write_snapshot(tmp_path / "snapshot", prompts=60)
     encoder = write_encoder(tmp_path / "encoder")

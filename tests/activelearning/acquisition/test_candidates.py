@@ -20,6 +20,7 @@ def naive(prompt_of: dict[str, str], taken: set[frozenset[str]]) -> set[frozense
     } - taken
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_equals_the_obvious_double_loop(data: st.DataObject) -> None:

@@ -51,6 +51,7 @@ def test_quotas_of_the_default_recipe() -> None:
     assert selection.candidates == 72 - 30
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     n=st.integers(0, 60),
@@ -80,6 +81,7 @@ def test_quotas_are_met_and_no_judged_pair_is_chosen(
     assert sum(selection.quotas.values()) == len(picked)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_order_and_side_of_the_candidates_do_not_matter(seed: int) -> None:

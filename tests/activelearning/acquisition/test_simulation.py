@@ -41,6 +41,7 @@ def test_an_all_random_recipe_gains_nothing() -> None:
     assert abs(accuracy.mean) < 4 * accuracy.standard_error
 
 
+@pytest.mark.slow
 def test_both_arms_start_alike_and_learn() -> None:
     world = linear_world(3)
     found = simulate(world, bootstrap_ridge(world), rounds=4, batch=40, start=10, seeds=[0, 1, 2])

@@ -142,6 +142,7 @@ def test_too_few_votes_are_named() -> None:
         compared(votes, rng=np.random.default_rng(0), methods=METHODS)
 
 
+@pytest.mark.slow
 def test_many_pairs_are_drawn_in_groups_and_the_interval_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     votes = simulated(4).votes
     alone = compared(votes, rng=np.random.default_rng(0)).scores["competence"]

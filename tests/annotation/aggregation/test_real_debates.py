@@ -33,6 +33,7 @@ def debates() -> tuple[Votes, IntArray]:
     return votes_of(pair, who, outcome, pairs=len(rows), annotators=len(people)), released
 
 
+@pytest.mark.slow
 def test_competence_gives_the_released_labels_more_often_than_mace(
     debates: tuple[Votes, IntArray],
 ) -> None:

@@ -55,11 +55,13 @@ def test_guessers_are_found_and_careful_people_never() -> None:
         assert flagged(CAREFUL, 10, likeness=0.5, votes=votes)[0] == 0
 
 
+@pytest.mark.slow
 def test_nobody_is_flagged_where_all_pairs_are_close() -> None:
     """Honest people among whom agreement is hardly above chance."""
     assert flagged(CAREFUL, 10, likeness=0.5, noise=6.0, minority=0.0, guessers=0.0)[0] == 0
 
 
+@pytest.mark.slow
 def test_nobody_validates_themselves() -> None:
     """Of two people who share all pairs, each is measured by the other alone: a copy of one's own votes is
     as good for θ as it is told by somebody else, and one's own weight does nothing for it."""
@@ -86,6 +88,7 @@ def test_few_votes_flag_nobody() -> None:
     assert found == 0
 
 
+@pytest.mark.slow
 def test_names_and_sides_do_not_matter() -> None:
     votes = simulated(1).votes
     found = reliability(votes, competence(votes, tolerance=1e-9, most_steps=2000).learned)
@@ -98,6 +101,7 @@ def test_names_and_sides_do_not_matter() -> None:
     assert again.z == pytest.approx(found.z, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_z_is_that_of_shuffled_answers() -> None:
     """Mean and spread of Σ T[v] over 20,000 reorderings of one person's answers."""
     rng = np.random.default_rng(5)

@@ -30,6 +30,7 @@ def test_shares_of_a_few_votes() -> None:
     assert labels.effective_votes.tolist() == [5.0, 2.0]
 
 
+@pytest.mark.slow
 @given(COUNTS, st.floats(0.01, 100))
 def test_equal_weights_are_no_weights(counts: list[tuple[int, int, int]], weight: float) -> None:
     table = np.array(counts)
@@ -54,6 +55,7 @@ def test_a_vote_of_no_weight_counts_as_cast_only() -> None:
     assert (labels.p_a[0], labels.votes[0], labels.effective_votes[0]) == (1.0, 2, 1.0)
 
 
+@pytest.mark.slow
 @given(COUNTS)
 def test_shrunk_shares_sum_to_one_and_are_never_hard(counts: list[tuple[int, int, int]]) -> None:
     shares = stacked(shrunk(vote_shares(counts)))
@@ -62,6 +64,7 @@ def test_shrunk_shares_sum_to_one_and_are_never_hard(counts: list[tuple[int, int
     assert (shares < 1).all()
 
 
+@pytest.mark.slow
 @given(COUNTS)
 def test_without_the_tie_shrinkage_is_half_over_n_plus_one(counts: list[tuple[int, int, int]]) -> None:
     table = np.array(counts, dtype=float)
@@ -89,6 +92,7 @@ def test_shrinkage_fades_with_votes() -> None:
     assert labels.p_a == pytest.approx([1.5 / 2.5, 1000.5 / 1001.5])
 
 
+@pytest.mark.slow
 @given(COUNTS)
 def test_swapping_a_and_b_swaps_the_label(counts: list[tuple[int, int, int]]) -> None:
     swapped = np.array(counts)[:, ::-1]

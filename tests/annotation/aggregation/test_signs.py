@@ -33,6 +33,7 @@ def test_who_guesses_is_flagged_with_the_groups_share_beside_it() -> None:
     assert signs.guesses(measured([0.6, 0.5, 0.7, 0.02], [0.8, 0.7, 0.9, 0.1], votes=19)) == {}
 
 
+@pytest.mark.slow
 def test_runs_of_chance_are_no_sign() -> None:
     """Of 2,000 people who answer independently, whatever their shares, hardly any is flagged."""
     rng = np.random.default_rng(1)

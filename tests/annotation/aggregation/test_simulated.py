@@ -54,6 +54,7 @@ def test_davidson_without_ties_is_bradley_terry() -> None:
     assert tie / np.sqrt(left * right) == pytest.approx(np.exp(-0.4))
 
 
+@pytest.mark.slow
 def test_choice_frequencies_follow_the_model() -> None:
     profile = AnnotatorProfile("careful", 2.0, -0.3, 0.5, 0.0, 10.0, 0.3, bad_below=-9)
     rng = np.random.default_rng(1)
@@ -83,6 +84,7 @@ def test_a_spammer_does_not_look() -> None:
     assert abs(accuracy(judge(profile, 3000)) - 0.5) < 0.05
 
 
+@pytest.mark.slow
 def test_careful_beats_noisy_beats_spammer() -> None:
     means = {
         kind: np.mean([accuracy(judge(profile_of(kind, seed), 400, seed)) for seed in range(8)])
@@ -106,6 +108,7 @@ def test_seconds_tell_the_hasty_from_the_careful() -> None:
     assert all(got.seconds > 0 for *_, got in judge(profile_of("too_fast"), 200))
 
 
+@pytest.mark.slow
 def test_seconds_are_log_normal_around_the_median_and_longer_on_close_pairs() -> None:
     profile = AnnotatorProfile("careful", 3.0, -0.5, 0.0, 0.0, 20.0, 0.4)
     rng = np.random.default_rng(2)

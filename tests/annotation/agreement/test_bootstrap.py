@@ -86,6 +86,7 @@ def test_equals_naive_resampling_of_items(units: int) -> None:
         assert estimate.high == pytest.approx(high, abs=0.3 * spread), name
 
 
+@pytest.mark.slow
 def test_each_draw_is_the_coefficient_of_the_resampled_units() -> None:
     counts = from_matrix(votes(60, seed=3), categories=range(3))
     weights = next(iter(resampled(counts, rng=np.random.default_rng(4), draws=20)))
@@ -198,6 +199,7 @@ def test_a_million_ratings_stay_within_300_mb() -> None:
     assert peak < 300e6
 
 
+@pytest.mark.slow
 def test_continuous_values_cost_memory_by_the_rating() -> None:
     """100,000 distinct values on 50,000 units; with two ratings a unit α = 1 − mean (x − y)² / (2 s²)."""
     rng = np.random.default_rng(0)

@@ -34,12 +34,14 @@ def test_without_a_fall_the_alarm_is_seldom(units: int, seed: int) -> None:
     assert high <= 0.075
 
 
+@pytest.mark.slow
 def test_a_clear_fall_is_found() -> None:
     """From α ≈ .56 to ≈ .16 over 150 units: found in at least 95 % of 200 worlds."""
     found = alarms(200, 150, 0.75, 0.4, seed=4)
     assert found >= 190
 
 
+@pytest.mark.slow
 def test_a_rise_is_no_fall_and_a_small_fall_does_not_matter() -> None:
     assert alarms(40, 200, 0.4, 0.8, seed=5) == 0
     rng = np.random.default_rng(6)
@@ -61,6 +63,7 @@ def test_the_difference_is_that_of_the_two_alphas_and_inside_its_interval() -> N
     assert found.fallen
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_true_difference() -> None:
     """α of votes right with skill s and else at random over three values is s² at the nominal level."""
     rng, inside, worlds = np.random.default_rng(8), 0, 300

@@ -32,6 +32,7 @@ def holds(found: Estimate, value: float) -> bool:
     return found.low <= value <= found.high
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(rankings=RANKINGS)
 def test_equals_friedmans_statistic(rankings: list[list[int]]) -> None:
@@ -108,6 +109,7 @@ def test_mid_ranks_as_scipy_has_them() -> None:
     assert np.array_equal(mid_ranks(table), stats.rankdata(table, axis=1))
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_mean() -> None:
     """Of items whose W varies: 95 % intervals of 80 samples hold the long-run mean about as often."""
 

@@ -33,6 +33,7 @@ def values_in_pairs(matrix: np.ndarray) -> set[float]:
     return {value for column in columns if len(column) >= 2 for value in column}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 @settings(max_examples=150, deadline=None)
 @given(matrix=MATRICES)

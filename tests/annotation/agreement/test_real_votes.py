@@ -11,6 +11,7 @@ from annotation.agreement.units import from_ratings
 from tests.annotation.agreement.shared_data import shared_file
 
 
+@pytest.mark.slow
 def test_debate_votes_give_the_known_coefficients() -> None:
     unit, choice = [], []
     with gzip.open(shared_file("ukpconvarg1/pairs.jsonl.gz"), "rt") as lines:

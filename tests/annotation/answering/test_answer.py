@@ -41,6 +41,7 @@ def answers_with_orders(draw: st.DrawFn) -> tuple[Answer, list[int]]:
     return draw(st.one_of(answers)), list(order)
 
 
+@pytest.mark.slow
 @given(answers_with_orders())
 def test_there_and_back_is_the_same(told: tuple[Answer, list[int]]) -> None:
     answer, order = told
@@ -48,6 +49,7 @@ def test_there_and_back_is_the_same(told: tuple[Answer, list[int]]) -> None:
     assert to_display(to_canonical(answer, order), order) == answer
 
 
+@pytest.mark.slow
 @given(answers_with_orders())
 def test_it_goes_through_json(told: tuple[Answer, list[int]]) -> None:
     answer, _order = told

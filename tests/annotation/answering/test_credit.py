@@ -55,6 +55,7 @@ def test_a_ranking_earns_the_share_of_pairs_in_the_experts_order(
     assert credit(ranked(*given_ranks), ranked(*expert)) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @given(st.integers(2, 8).flatmap(lambda size: st.tuples(*[st.permutations(range(1, size + 1))] * 2)))
 def test_without_ties_it_is_kendalls_tau_moved_to_zero_and_one(both: tuple[list[int], list[int]]) -> None:
     mine, expert = both
@@ -62,6 +63,7 @@ def test_without_ties_it_is_kendalls_tau_moved_to_zero_and_one(both: tuple[list[
     assert credit(ranked(*mine), ranked(*expert)) == pytest.approx((tau + 1) / 2)
 
 
+@pytest.mark.slow
 @given(RANKS, st.randoms())
 def test_the_order_of_display_does_not_matter(both: tuple[tuple[int, ...], ...], rng: object) -> None:
     mine, expert = (ranked(*one) for one in both)
@@ -80,6 +82,7 @@ def test_ratings_may_be_a_point_off(
     assert credit(rated(*given_ratings), rated(*expert)) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @given(RATINGS)
 def test_credit_is_a_share_and_the_expert_earns_all_of_it(both: tuple[tuple[int, ...], ...]) -> None:
     mine, expert = (rated(*one) for one in both)

@@ -253,6 +253,7 @@ def test_broken_gzip_reports_after_the_rows_it_held() -> None:
         assert len(items) < 5001
 
 
+@pytest.mark.slow
 def test_a_decompression_bomb_is_stopped() -> None:
     squashed = gzip.compress(bytes(200 << 20), compresslevel=1)
     (found,) = read(squashed, max_expansion=50)

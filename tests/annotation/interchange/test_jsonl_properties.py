@@ -125,6 +125,7 @@ shapes = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(shapes, shapes, shapes, shapes)
 def test_rows_of_any_shape_never_raise(
     prompt: object, responses: object, votes: object, gold: object

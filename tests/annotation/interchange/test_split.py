@@ -43,6 +43,7 @@ def test_few_prompts_fill_every_split(count: int, train: int, calibration: int, 
     assert (counts["train"], counts["calibration"], counts["test"]) == (train, calibration, test)
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=5), max_size=130), st.integers(0, 9), st.randoms())
 def test_order_and_repetition_do_not_matter(ids: list[str], seed: int, random) -> None:  # type: ignore[no-untyped-def]
     shuffled = [*ids, *ids[:3]]

@@ -63,6 +63,7 @@ def gradients(found: loop.Learner) -> dict[str, Tensor]:
     return {name: v.grad.clone() for name, v in found.member.trained().items() if v.grad is not None}
 
 
+@pytest.mark.slow
 def test_a_step_of_everything_is_the_one_objective(tmp_path: Path) -> None:
     """The oracle encodes every response by itself and asks the likelihood for all rows at once."""
     found, config = prepared(tmp_path, effective_batch=10_000)
@@ -89,6 +90,7 @@ def test_a_step_of_everything_is_the_one_objective(tmp_path: Path) -> None:
         torch.testing.assert_close(got[name], gradient, atol=1e-5, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_an_epoch_holds_every_answer_once_and_the_priors_once(tmp_path: Path) -> None:
     found, config = prepared(tmp_path, members=1, effective_batch=8)
     one = learner(found, config)
@@ -102,6 +104,7 @@ def test_an_epoch_holds_every_answer_once_and_the_priors_once(tmp_path: Path) ->
     assert sum(shares) == pytest.approx(1)  # of the priors, in the scale of the answers
 
 
+@pytest.mark.slow
 def test_an_answer_with_a_response_that_is_too_long_is_left_out_and_listed(tmp_path: Path) -> None:
     found, _ = prepared(tmp_path, max_length=20)
     long = found.rows["too_long_responses"].keys()
@@ -116,6 +119,7 @@ def test_an_answer_with_a_response_that_is_too_long_is_left_out_and_listed(tmp_p
     assert not used & long
 
 
+@pytest.mark.slow
 def test_what_is_resumed_goes_on_with_the_same_bits(tmp_path: Path) -> None:
     found, config = prepared(tmp_path, effective_batch=8, epochs=2)
     whole = learner(found, config, 1)
@@ -132,6 +136,7 @@ def test_what_is_resumed_goes_on_with_the_same_bits(tmp_path: Path) -> None:
         assert torch.equal(value, wanted[name]), name
 
 
+@pytest.mark.slow
 def test_the_parameters_of_votes_do_not_decay_and_those_of_people_stay_here(tmp_path: Path) -> None:
     found, config = prepared(tmp_path)
     one = learner(found, replace(config, weight_decay=0.1))

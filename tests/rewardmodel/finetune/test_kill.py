@@ -75,6 +75,7 @@ def numbers(folder: Path) -> dict[str, Any]:
     return {name: value for name, value in read(folder / "metrics.json").items() if name != "seconds"}
 
 
+@pytest.mark.slow
 def test_cut_off_at_steps_and_in_saves_it_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

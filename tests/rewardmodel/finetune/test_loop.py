@@ -63,6 +63,7 @@ def test_the_objective_by_hand() -> None:
     assert float(objective(rewards, tau, (pairs,), Whole(4.0, 2), 0.01)) == pytest.approx(wanted, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_gradient_is_that_of_encoding_every_pair_by_itself(tmp_path: Path) -> None:
     """The oracle encodes both sides of each pair alone, without padding, and adds up."""
     found, config = prepared(tmp_path, clip=1e9)
@@ -92,6 +93,7 @@ def test_the_gradient_is_that_of_encoding_every_pair_by_itself(tmp_path: Path) -
         torch.testing.assert_close(gradient, wanted[name], atol=1e-5, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_what_is_encoded_in_chunks_has_the_same_gradient(tmp_path: Path) -> None:
     found, config = prepared(tmp_path, responses=8, clip=1e9)
     whole, cut = learner(found, config), learner(found, replace(config, tokens_per_pass=64))
@@ -101,6 +103,7 @@ def test_what_is_encoded_in_chunks_has_the_same_gradient(tmp_path: Path) -> None
         torch.testing.assert_close(gradient, wanted[name], atol=1e-5, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_each_response_of_a_step_is_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found, config = prepared(tmp_path, responses=6)
     one, encoded = learner(found, config), []
@@ -116,6 +119,7 @@ def test_each_response_of_a_step_is_encoded_once(tmp_path: Path, monkeypatch: py
     assert sum(encoded) < len(rows)  # TRL would encode two a pair
 
 
+@pytest.mark.slow
 def test_members_start_apart_and_see_other_prompts(tmp_path: Path) -> None:
     found, config = prepared(tmp_path, prompts=30)
     first, second = (found.nursery.make(number, {}) for number in (0, 1))
@@ -140,6 +144,7 @@ def test_members_start_apart_and_see_other_prompts(tmp_path: Path) -> None:
     assert heads == ["base_model.model.score.modules_to_save.member1.weight"]  # and no adapter on any head
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_a_member_begins_the_same_whoever_was_made_before(tmp_path: Path, method: str) -> None:
     """A run that is resumed after its first member makes the second one first."""
@@ -153,6 +158,7 @@ def test_a_member_begins_the_same_whoever_was_made_before(tmp_path: Path, method
         assert torch.equal(value, alone[name]), name
 
 
+@pytest.mark.slow
 def test_too_high_a_rate_is_said_to_diverge(tmp_path: Path) -> None:
     found, config = prepared(tmp_path)
     one = learner(found, config)
@@ -162,6 +168,7 @@ def test_too_high_a_rate_is_said_to_diverge(tmp_path: Path) -> None:
         one.advance(ALONE)
 
 
+@pytest.mark.slow
 def test_a_frozen_head_is_found_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As PEFT leaves it without modules_to_save; and a head whose steps do not move it."""
     found, config = prepared(tmp_path)
@@ -176,6 +183,7 @@ def test_a_frozen_head_is_found_before_training(tmp_path: Path, monkeypatch: pyt
         preflight._head(one)
 
 
+@pytest.mark.slow
 def test_a_backbone_that_reads_its_padding_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +202,7 @@ def test_too_little_memory_is_said_before_training(tmp_path: Path, monkeypatch: 
         prepared(tmp_path)
 
 
+@pytest.mark.slow
 def test_full_training_needs_sixteen_bytes_a_weight_and_lora_few(tmp_path: Path) -> None:
     found, config = prepared(tmp_path)
     full, config_full = prepared(tmp_path / "full", method="full")
