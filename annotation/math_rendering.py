@@ -76,7 +76,14 @@ def math_html(source: str, *, display: bool, inline: bool) -> str:
 
 
 def _end(state: StateInline, opener: str, start: int) -> int:
-    return state.src.find(_CLOSER[opener], start, min(state.posMax, start + LONGEST_FORMULA))
+    """Where the next closer is, or -1; what follows is searched once, however many openers there are."""
+    seen = state.env["closers"]
+    searched, end = seen.get((opener, state.src), (0, 0))
+    if not searched <= start <= end:
+        end = state.src.find(_CLOSER[opener], start)
+        end = end if end >= 0 else len(state.src)
+        seen[opener, state.src] = (start, end)
+    return end if end + len(opener) <= min(state.posMax, start + LONGEST_FORMULA) else -1
 
 
 def _end_of_dollars(text: str, start: int, limit: int) -> int:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import nh3
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
+from markdown_it.parser_inline import ParserInline
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_block.table import table
@@ -24,7 +25,7 @@ from markdown_it.utils import OptionsDict
 
 from annotation.code_languages import LANGUAGES, language_of
 from annotation.math_rendering import BLOCK, INLINE, block_math, inline_math, math_html
-from annotation.parsing_budget import TooComplex, budget, spend
+from annotation.parsing_budget import LOOK_AGAIN, TooComplex, budget, spend
 from annotation.text_direction import CONTAINERS, mark_direction
 
 LONGEST_MARKDOWN: Final = 200_000  # characters; a longer text is shown as plain text
@@ -187,7 +188,7 @@ def _by_names(content: str) -> str:
 
 def _count_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """A rule that matches nothing and pays for one step; without it a bomb of brackets takes minutes."""
-    spend(state.env)
+    spend(state.env, 1 + _unpaid(state))
     return False
 
 
@@ -209,11 +210,28 @@ def _count_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 def _count_tokens(state: StateCore) -> None:
     """Blocks are paid for before their text is parsed; empty ones have none."""
-    spend(state.env, len(state.tokens))
+    spend(state.env, _unpaid(state))
+
+
+def _unpaid(state: StateBlock | StateCore) -> int:
+    """How many tokens came since the last count."""
+    unpaid = len(state.tokens) - state.env["paid"]
+    state.env["paid"] += unpaid
+    return int(unpaid)
+
+
+class _CountedInline(ParserInline):
+    """Looking again for the end of a bracket is cheap, but a bomb of brackets looks a million times."""
+
+    def skipToken(self, state: StateInline) -> None:  # noqa: N802  the name is markdown-it's
+        spend(state.env, LOOK_AGAIN)
+        super().skipToken(state)
 
 
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False, "breaks": True}, renderer_cls=_Renderer)
+    parser = MarkdownIt(renderer_cls=_Renderer)
+    parser.inline = _CountedInline()
+    parser.configure("commonmark", {"html": False, "breaks": True})
     parser.enable(["table", "strikethrough"])
     parser.disable(["html_block", "html_inline"])
     parser.block.ruler.before("table", "count", _count_block, {"alt": ["paragraph", "blockquote", "list"]})
