@@ -3,20 +3,31 @@
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.db import connections
 from django.utils import translation
+from pytest_django import DjangoDbBlocker
 
 from config import embedded, queue
+from tests import migrated
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
     embedded.ensure_running(settings.LAUREL_DATA_DIR, durable=False)
+    database = settings.DATABASES["default"]
+    if migrated.kept(database):
+        database.setdefault("TEST", {})["TEMPLATE"] = migrated.name()
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: object) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     """The message queue belongs to the database as the tables do."""
-    queue.install(embedded.conninfo(settings.DATABASES["default"]))
+    database = settings.DATABASES["default"]
+    queue.install(embedded.conninfo(database))
+    if not migrated.kept(database):
+        with django_db_blocker.unblock():
+            connections.close_all()
+        migrated.keep(database)
 
 
 @pytest.fixture(autouse=True)
