@@ -192,7 +192,8 @@ def test_dates_and_numbers_are_written_as_the_language_writes_them() -> None:
 
 
 @pages
-@pytest.mark.parametrize("language", [pytest.param("de", marks=pytest.mark.slow), "ar"])
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["de", "ar"])
 def test_what_programs_read_stays_as_it_is(language: str) -> None:
     """Attributes of controls and drawings, CSV and JSON have points, whatever the words around them have."""
     world = make_world()

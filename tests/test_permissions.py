@@ -296,12 +296,19 @@ def test_own_project(world: World, route: Route) -> None:
 
 
 @pytest.mark.parametrize(
+    "actors",
+    [["manager"], pytest.param(["annotator", "reviewer", "engineer"], marks=pytest.mark.slow)],
+    ids=["manager", "others"],
+)
+@pytest.mark.parametrize(
     "route", [each for each in ROUTES if P in each.pattern and each.access != TOKEN], ids=by_pattern
 )
-def test_anothers_project_answers_as_one_that_does_not_exist(world: World, route: Route) -> None:
+def test_anothers_project_answers_as_one_that_does_not_exist(
+    world: World, route: Route, actors: list[str]
+) -> None:
     theirs, nobodys = world.url(route, slug="orchard"), world.url(route, slug="invented")
     for method, allowed in (("GET", route.get), ("POST", route.post)):
-        for actor in ["annotator", "reviewer", "manager", "engineer"]:
+        for actor in actors:
             for url in (theirs, nobodys):
                 answer = world.ask(actor, method, url)
                 assert answer.status_code == (NO if allowed == NO else 404), (method, actor, url)
@@ -342,7 +349,7 @@ def admin_urls(cast: Cast) -> list[str]:
     return sorted(urls)
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("method", ["GET", pytest.param("POST", marks=pytest.mark.slow)])
 def test_the_site_admin_lets_only_staff_in(world: World, method: str) -> None:
     urls = admin_urls(world.cast)
     assert len(urls) > 50

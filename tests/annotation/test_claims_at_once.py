@@ -63,7 +63,8 @@ def test_two_hundred_people_at_once_on_a_thousand_items(ahead: bool) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("ahead", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("ahead", [False, True])
 def test_two_hundred_people_at_once_on_too_few_items(ahead: bool) -> None:
     """120 slots for 200 people: all are taken, and who goes without had nothing open to them."""
     project = factories.project(overlap=3)

@@ -154,11 +154,11 @@ BOMBS = {
 }
 
 
-LONG_FUSES = {"open brackets", "open parentheses", "formulas"}
+SHORT_FUSES = {"spaced dollars", "braces", "lines that open"}
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG_FUSES)) for name in BOMBS]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in SHORT_FUSES)) for name in BOMBS]
 )
 def test_a_bomb_of_formulas_is_defused_within_two_seconds(name):
     html, seconds = rendered(BOMBS[name])

@@ -67,7 +67,8 @@ def crowd(project: Project, items: int = 30, responses: int = 4) -> list[Item]:
     return made
 
 
-@pytest.mark.parametrize("kind", ["ranking", pytest.param("rating", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ranking", "rating"])
 def test_who_favours_what_is_shown_first_is_found_against_one_in_n(cast: Cast, kind: str) -> None:
     project = of_kind(cast, kind)
     crowd(project)

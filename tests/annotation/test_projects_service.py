@@ -234,9 +234,8 @@ def test_a_reason_that_is_taken_out_stays_on_the_judgments_that_gave_it() -> Non
     assert again.judgment.reasons == ["unsafe"]
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind != "ranking")) for kind in FIXED]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FIXED)
 def test_any_row_of_accepted_changes_leaves_every_judgment_and_slot_right(kind: str) -> None:
     rng = random.Random(kind)
     project = made(kind)

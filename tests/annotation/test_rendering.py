@@ -249,11 +249,11 @@ BOMBS = {
 }
 
 
-LONG_FUSES = {"triple emphasis", "mixed emphasis", "many items", "headings", "images"}
+SHORT_FUSES = {"links", "spaced quotes", "stars", "lists in lists", "many items", "table cells", "one word"}
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG_FUSES)) for name in BOMBS]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in SHORT_FUSES)) for name in BOMBS]
 )
 def test_a_bomb_is_defused_within_two_seconds(name):
     html, seconds = rendered(BOMBS[name])

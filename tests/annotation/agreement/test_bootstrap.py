@@ -66,7 +66,8 @@ def test_every_draw_resamples_all_units(units: int) -> None:
     assert (weights.sum(axis=1) == units).all()
 
 
-@pytest.mark.parametrize("units", [40, pytest.param(900, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("units", [40, 900])
 def test_equals_naive_resampling_of_items(units: int) -> None:
     """Both ways of drawing (40 units: by index; 900: by pattern) against rows picked and counted afresh."""
     matrix = votes(units, seed=units)
