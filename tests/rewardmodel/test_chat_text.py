@@ -62,3 +62,16 @@ def test_an_empty_response_is_a_response():
     prompt, _ = TEMPLATED["chatml"]
     assert chat_text.after_prompt(prompt + "<|im_end|>", prompt) == ""
     assert chat_text.part(prompt + "<|im_end|>").response == ""
+
+
+@pytest.mark.parametrize("row", ["\n", " ", "<pad>", "</s> ", "[PAD]\n"])
+def test_a_long_row_of_blanks_or_padding_within_a_text_is_walked_over_once(row):
+    """Searched for from the front this takes minutes at a tenth of the length."""
+    within = "One." + row * 100_000 + "Two."
+    assert chat_text.strip_special(f"<s> {within} </s><pad>\n") == within
+    assert chat_text.strip_special(row * 100_000 + "Two." + row * 100_000) == "Two."
+
+
+@pytest.mark.parametrize("text", ["1 < 2 >", "a<b", "<|im_end", "im_end|>", "[1, 2]", "see [PAD]s", ">", "]"])
+def test_what_only_looks_like_a_special_token_stays(text):
+    assert chat_text.strip_special(f"  {text}</s>\n<pad>") == text

@@ -31,8 +31,9 @@ STYLES = tuple(
     )
 )
 SPECIAL = r"(?:<\|[\w▁]+\|>|<｜[^｜<>]+｜>|</?s>|<(?:bos|eos|pad|end_of_turn)>|\[(?:BOS|EOS|PAD|CLS|SEP)\])"
-_END = re.compile(rf"(?:\s*{SPECIAL})+\s*$")
-_BEGIN = re.compile(rf"^\s*(?:{SPECIAL}\s*)+")
+_SPECIAL = re.compile(SPECIAL)
+_BEGIN = re.compile(rf"\s*(?:{SPECIAL}\s*)+")
+OPENS = {">": "<", "]": "["}  # how a special token that ends so begins
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,19 @@ def after_prompt(query: str, prompt: str) -> str | None:
 
 
 def strip_special(text: str) -> str:
-    """Without special tokens and white space at both ends."""
-    return _END.sub("", _BEGIN.sub("", text)).strip()
+    """Without special tokens and white space at both ends. Walks back from the end, token by token: searched
+    for from the front, a long row of blanks or padding within the text would take minutes."""
+    begin = _BEGIN.match(text)
+    text = text[begin.end() if begin else 0 :].rstrip()
+    end = len(text)
+    while end and (opens := OPENS.get(text[end - 1])):
+        at = text.rfind(opens, 0, end)
+        if at < 0 or not _SPECIAL.fullmatch(text, at, end):
+            break
+        end = at
+        while end and text[end - 1].isspace():
+            end -= 1
+    return text[:end].strip()
 
 
 def _style_of(text: str) -> re.Pattern[str] | None:
