@@ -84,6 +84,7 @@ class Ensemble(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="ensembles")
     run = models.OneToOneField(TrainingRun, on_delete=models.PROTECT, related_name="ensemble")
     active = models.BooleanField(default=False)
+    rolled_back = models.BooleanField(default=False, db_default=False)  # somebody went back from it
     promoted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )

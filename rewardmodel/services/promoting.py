@@ -36,6 +36,7 @@ def promote(*, run: TrainingRun, actor: User | None = None, reason: str = "") ->
         defaults={
             "project": run.project,
             "active": True,
+            "rolled_back": False,
             "promoted_by": actor,
             "promoted_at": timezone.now(),
             "reason": reason or "Promoted by hand.",
@@ -60,8 +61,10 @@ def roll_back(*, project: Project, actor: User | None = None, reason: str = "") 
     if active is None or before is None:
         raise NotPromotable("There is no earlier ensemble to go back to.")
     if not (ensemble_folder(before.run) / "ensemble.json").is_file():
-        raise NotPromotable(f"The files of run {before.run.number} are gone: it cannot score any more.")
-    Ensemble.objects.filter(pk=active.pk).update(active=False)
+        raise NotPromotable(
+            f"The files of run {before.run.number} are gone: it cannot score any more. Promote another run."
+        )
+    Ensemble.objects.filter(pk=active.pk).update(active=False, rolled_back=True)
     Ensemble.objects.filter(pk=before.pk).update(active=True)
     odds.forget(project=project)
     detail = {"from": active.run.number, "to": before.run.number, "reason": reason}
@@ -71,10 +74,10 @@ def roll_back(*, project: Project, actor: User | None = None, reason: str = "") 
 
 
 def previous(ensemble: Ensemble) -> Ensemble | None:
-    """The one promoted before this one."""
+    """The one promoted before this one; what somebody has gone back from is passed over."""
     return (
         Ensemble.objects.select_related("run")
-        .filter(project_id=ensemble.project_id, promoted_at__lt=ensemble.promoted_at)
+        .filter(project_id=ensemble.project_id, promoted_at__lt=ensemble.promoted_at, rolled_back=False)
         .order_by("-promoted_at")
         .first()
     )

@@ -222,7 +222,10 @@ def test_promote_and_roll_back_walk_through_history():
     with pytest.raises(promoting.NotPromotable, match="no earlier ensemble"):
         promoting.roll_back(project=project)
     promoting.promote(run=runs[2])
-    assert promoting.roll_back(project=project).run == runs[1]
+    assert promoting.roll_back(project=project).run == runs[0]  # which scored before; not the rejected one
+    promoting.promote(run=runs[1])
+    promoting.promote(run=runs[2])
+    assert promoting.roll_back(project=project).run == runs[1]  # promoted again, it counts again
     assert Ensemble.objects.filter(project=project, active=True).count() == 1
 
 
