@@ -45,7 +45,7 @@ def start(*, run: TrainingRun, actor: User | None = None) -> HandOver:
     """Queue the hand-over of a run; the one that is under way if there is one. Raises `CannotHandOver`."""
     check(run)
     with transaction.atomic():
-        TrainingRun.objects.select_for_update(of=("self",)).get(pk=run.pk)
+        TrainingRun.objects.select_for_update(of=("self",), no_key=True).get(pk=run.pk)
         standing = HandOver.objects.filter(run=run).first()
         if standing is not None and standing.state in ACTIVE:
             return standing
@@ -102,11 +102,8 @@ def execute(hand_over_id: int) -> bool:
     made = HandOver.objects.select_related("run__project", "run__snapshot").get(pk=hand_over_id)
     status = folder(made).with_name(folder(made).name + ".status")
     status.mkdir(parents=True, exist_ok=True)
-    child = Child(PROGRAM, arguments(made.run, folder(made), status), log=status / "log.txt")
-    try:
-        code = _follow(child, made, status)
-    finally:
-        child.end()
+    whole = folder(made).is_dir()  # it gets its name when it is: a worker was lost just after that
+    code = 0 if whole else _make(made, status)
     if code is not None:
         _finish(made, code, status)
         shutil.rmtree(status, ignore_errors=True)
@@ -136,6 +133,14 @@ def _send(pk: int) -> bool:
 
 def _unsent() -> Q:
     return Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=timezone.now())
+
+
+def _make(made: HandOver, status: Path) -> int | None:
+    child = Child(PROGRAM, arguments(made.run, folder(made), status), log=status / "log.txt")
+    try:
+        return _follow(child, made, status)
+    finally:
+        child.end()
 
 
 def _follow(child: Child, made: HandOver, status: Path) -> int | None:

@@ -2,15 +2,19 @@
 
 import io
 import json
+import threading
 import zipfile
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEntry
+from accounts.services import audit
 from rewardmodel.models import HandOver, TrainingRun
 from rewardmodel.services import handing_over, promoting, sending
 from tests import factories
@@ -109,6 +113,29 @@ def test_asked_twice_it_is_one(cast, sent):
     assert AuditEntry.objects.filter(action="hand-over started").count() == 1
 
 
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_promotion_does_not_wait_for_a_hand_over_that_is_being_started(monkeypatch):
+    """Else each can wait for the other: promoting holds the project, and starting needs it."""
+    run = trained(factories.project())
+    record, promoted = audit.record, []
+
+    def promote():
+        promoted.append(promoting.promote(run=run))
+        connection.close()
+
+    def meanwhile(**told):
+        if not promoted:
+            thread = threading.Thread(target=promote)
+            thread.start()
+            thread.join(10)
+            assert promoted
+        record(**told)
+
+    monkeypatch.setattr(handing_over, "audit", SimpleNamespace(record=meanwhile))
+    assert handing_over.start(run=run).state == State.QUEUED
+
+
 def test_a_lost_worker_and_a_lost_message_lose_nothing(cast, sent):
     made = handing_over.start(run=trained(cast.project))
     assert handing_over.reconcile() == [made.pk]  # never sent
@@ -122,6 +149,17 @@ def test_a_lost_worker_and_a_lost_message_lose_nothing(cast, sent):
     made.refresh_from_db()
     assert made.state == State.FAILED
     assert "lost several times" in made.reason
+
+
+def test_a_folder_that_was_whole_when_its_worker_was_lost_is_ready(cast):
+    made = handing_over.start(run=trained(cast.project))
+    handing_over.execute(made.pk)
+    HandOver.objects.update(state=State.QUEUED, holder="", bytes=None, sha256="", about=None)
+    assert handing_over.execute(made.pk)
+    made.refresh_from_db()
+    assert (made.state, made.reason) == (State.READY, "")
+    assert made.bytes > 3_000_000
+    assert made.about["kind"] == "distilled"
 
 
 def test_what_has_nothing_to_hand_over(cast):
