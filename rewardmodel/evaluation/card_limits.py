@@ -50,13 +50,14 @@ def _against_baselines(metrics: Metrics) -> Iterator[str]:
 def _in_strata(metrics: Metrics) -> Iterator[str]:
     for kind, found in (metrics.get("strata") or {}).items():
         for row in found.get("rows", []) if isinstance(found, Mapping) else []:
-            mine, length, n = row.get("value"), number(row, "length", "value"), row.get("n", 0)
+            mine, high, n = row.get("value"), row.get("high"), row.get("n", 0)
+            length = number(row, "length", "value")
             if mine is None or n < FEW_IN_STRATUM:
                 continue
             where = f"{plain(kind)} “{plain(row.get('name', ''))}”"
             if length is not None and mine < length:
                 yield f"Below length alone on {where}: {mine:.3f} against {length:.3f} ({n:,} pairs)."
-            elif (row.get("high") or 1) < 0.5:
+            elif high is not None and high < 0.5:
                 yield f"Worse than tossing a coin on {where}: {mine:.3f} ({n:,} pairs)."
 
 

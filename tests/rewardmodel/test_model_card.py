@@ -98,6 +98,10 @@ def test_a_good_model_has_no_limits_but_its_domain():
             {"strata": {"category": {"rows": [{"name": "law", "value": 0.4, "high": 0.47, "n": 50}]}}},
             "Worse than tossing a coin on category “law”",
         ),
+        (
+            {"strata": {"category": {"rows": [{"name": "law", "value": 0.0, "high": 0.0, "n": 50}]}}},
+            "Worse than tossing a coin on category “law”: 0.000 (50 pairs)",
+        ),
     ],
 )  # fmt: skip
 def test_limits_are_read_off_the_figures(worse, said):
