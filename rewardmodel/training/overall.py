@@ -98,11 +98,13 @@ def common(snapshots: Mapping[str, Snapshot], weights: Mapping[str, float]) -> S
 
 
 def common_plan(plans: Sequence[Plan], pairs_prompt: np.ndarray) -> Plan | None:
-    """The plan of the common pairs; None where the criteria hold out different prompts together."""
-    first = plans[0]
-    for other in plans[1:]:
-        if not np.array_equal(first.prompts, other.prompts) or first.cross_fitted != other.cross_fitted:
-            return None
-        if first.fold is not None and other.fold is not None and (first.fold != other.fold).any():
-            return None
+    """The plan of the common pairs, by their prompts (m,); None where the criteria hold out different ones of
+    them together. A prompt that lacks one of the criteria is in no common pair."""
+    common, (first, *others) = np.unique(pairs_prompt), plans
+
+    def held_out(plan: Plan) -> np.ndarray:
+        return np.stack(plan.held_out)[:, np.searchsorted(plan.prompts, common)]
+
+    if not all(np.array_equal(held_out(first), held_out(other)) for other in others):
+        return None
     return replace(first, prompt=np.searchsorted(first.prompts, pairs_prompt))

@@ -13,7 +13,8 @@ from rewardmodel.evaluation import probes
 from rewardmodel.pages import criteria as criteria_page
 from rewardmodel.pages import findings
 from rewardmodel.training import __main__ as command
-from rewardmodel.training import data, ensemble, heads, overall
+from rewardmodel.training import data, ensemble, heads, overall, plan
+from rewardmodel.training.config import TrainingConfig
 from rewardmodel.training.overall import Criterion
 from rewardmodel.training.scoring import score
 from tests.rewardmodel.synthetic import write_encoder, write_snapshot, write_tables
@@ -202,9 +203,27 @@ def test_criteria_that_hold_out_other_prompts_have_no_common_plan(tmp_path: Path
     common = overall.common(snapshots, weights)
     mean = (snapshots["helpfulness"].pairs.shares + snapshots["brevity"].pairs.shares) / 2
     np.testing.assert_allclose(common.pairs.shares, mean)
-    from rewardmodel.training import plan
-    from rewardmodel.training.config import TrainingConfig
-
     one, other = (plan.make(common.pairs, TrainingConfig(seed=seed)) for seed in (0, 1))
     assert overall.common_plan([one, one], common.pairs.prompt) is not None
     assert overall.common_plan([one, other], common.pairs.prompt) is None
+
+
+def test_a_prompt_without_votes_on_one_criterion_leaves_the_others_common(tmp_path: Path) -> None:
+    plain = write_snapshot(tmp_path / "plain", prompts=30)
+    responses = pq.read_table(plain / "responses.parquet").to_pylist()
+    judged = pq.read_table(plain / "preferences.parquet").to_pylist()
+    helpful = [row | {"criterion": "helpfulness"} for row in judged]
+    brief = [row | {"criterion": "brevity"} for row in judged if row["prompt_id"] != "p007"]
+    folder = write_tables(tmp_path / "less", responses, helpful + brief)
+    snapshots = {one.criterion: one for one in data.read_criteria(folder, None)}
+    pairs = overall.common(snapshots, {"helpfulness": 0.5, "brevity": 0.5}).pairs
+    split, crossed = (
+        [plan.make(one.pairs, config) for one in snapshots.values()]
+        for config in (TrainingConfig(cross_fit_below=0), TrainingConfig())
+    )
+    assert {len(one.prompts) for one in split} == {29, 30}
+    made = overall.common_plan(split, pairs.prompt)
+    assert made is not None
+    np.testing.assert_array_equal(made.prompts[made.prompt], pairs.prompt)
+    np.testing.assert_array_equal(made.held_out[0][made.prompt], pairs.split != "train")
+    assert overall.common_plan(crossed, pairs.prompt) is None  # folds of other prompts
