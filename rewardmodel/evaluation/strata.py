@@ -76,7 +76,7 @@ def _largest(labels: np.ndarray, known: np.ndarray) -> tuple[list[str], np.ndarr
     ranked = [str(names[i]) for i in np.lexsort((names, -counts))]
     if len(ranked) <= MOST:
         return ranked, labels
-    kept = ranked[: MOST - 1]
+    kept = [name for name in ranked if name != OTHERS][: MOST - 1]
     return [*kept, OTHERS], np.where(np.isin(labels.astype(str), kept), labels, OTHERS)
 
 

@@ -54,6 +54,16 @@ def test_small_categories_go_together() -> None:
     assert [one.name for one in found[:2]] == ["c00", "c01"]
 
 
+def test_a_category_called_others_stands_with_the_small_ones_once() -> None:
+    label = ["others"] * 50 + [f"c{i:02}" for i in range(30) for _ in range(10)]
+    m = len(label)
+    found = strata.stratify(
+        np.ones(m), np.ones(m), np.tile(A_WINS, (m, 1)), np.arange(m) % 5, label, draws(5)
+    )
+    assert len({one.name for one in found}) == len(found) == strata.MOST
+    assert sum(one.accuracy.n for one in found) == m
+
+
 def test_length_gaps_are_quantiles_of_the_ratio() -> None:
     labels, order = strata.length_gaps(np.log([1, 1 / 2, 3, 4, 5, 1 / 6, 7, 8.0]))
     assert order[0].startswith("1.00–")
