@@ -86,7 +86,7 @@ def _compare(
     found: gate.Comparison | None = None
     try:
         pairs = common_pairs.on_test_split(run, old, follow)
-    except ScoringFailed:  # the encoder of the old one is another now, or its files are damaged
+    except (ScoringFailed, OSError):  # another encoder now, or files of the old one are damaged or gone
         pass
     else:
         audited = pairs.audited.compare(run.seed)

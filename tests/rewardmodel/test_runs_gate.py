@@ -1,5 +1,7 @@
 """The promotion gate: the paired comparison itself, and what it decides about runs."""
 
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -195,6 +197,16 @@ def test_the_frozen_audit_set_decides_once_it_is_large_enough(drawn, on, monkeyp
     assert verdict.promote == (drawn == 100)
     if drawn == 9:
         assert "too few" in verdict.reason
+
+
+@pytest.mark.django_db
+def test_where_the_files_of_the_old_snapshot_are_gone_the_predictions_decide():
+    d, shares, prompt, _ = world()
+    project = factories.project()
+    first, second = (trained(project, d, shares, prompt) for _ in range(2))
+    promoting.promote(run=first)
+    shutil.rmtree(run_folder(first.snapshot))
+    assert "that both predicted out of fold" in gating.judge(second, METRICS).reason
 
 
 @pytest.mark.django_db
