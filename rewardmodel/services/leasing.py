@@ -81,12 +81,14 @@ def next_attempt(lease: Lease) -> bool:
 
 
 def put_down(lease: Lease) -> bool:
-    """Give the run back to the queue; an attempt that was stopped on purpose does not count."""
-    return bool(
-        _held(lease).update(
-            state=TrainingRun.State.QUEUED, attempts=F("attempts") - 1, holder="", lease_expires_at=None
-        )
+    """Give the run back to the queue; an attempt that was stopped on purpose does not count. A run that a
+    person wants to end is not given back: nobody might come to end it."""
+    given_back = (
+        _held(lease)
+        .filter(cancel_requested=False)
+        .update(state=TrainingRun.State.QUEUED, attempts=F("attempts") - 1, holder="", lease_expires_at=None)
     )
+    return bool(given_back) or finish(lease, state=TrainingRun.State.CANCELLED)
 
 
 def finish(lease: Lease, *, state: str, **fields: Any) -> bool:

@@ -191,6 +191,15 @@ def test_a_run_put_down_on_purpose_loses_no_attempt():
     assert (run.state, run.attempts) == (State.QUEUED, 0)
 
 
+def test_a_run_that_is_to_end_is_not_given_back_when_its_worker_stops():
+    run = queued()
+    lease = leasing.claim(run.pk)
+    running.cancel(run=run)
+    assert leasing.put_down(lease)
+    run.refresh_from_db()
+    assert (run.state, run.reason) == (State.CANCELLED, "Cancelled.")
+
+
 # --- cancelling -----------------------------------------------------------------------------------
 
 
