@@ -17,6 +17,7 @@ from annotation.interchange.snapshot_rows import RESPONSE_SCHEMA
 from annotation.models.content import Response
 from rewardmodel.models import Ensemble, TrainingRun
 from rewardmodel.services.children import Child
+from rewardmodel.services.outcomes import ASKED_TO_STOP
 from rewardmodel.services.running import folder_of
 
 CHUNK = 2_000
@@ -125,6 +126,11 @@ def score_rows(
         code = follow(child)
     finally:
         child.end()
+    if code < 0 or code == ASKED_TO_STOP:
+        raise ScoringFailed(
+            f"Scoring was stopped from outside or for want of memory (exit code {code}). Say the same again: "
+            "it goes on where it was."
+        )
     if code != 0:
         said = log.read_bytes()[before:].decode(errors="replace").strip().splitlines()
         raise ScoringFailed(said[-1] if said else f"Scoring ended with exit code {code}.")

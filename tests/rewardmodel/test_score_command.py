@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from django.core.management import CommandError, call_command
 
+from rewardmodel.services import scoring
 from tests import factories
 from tests.rewardmodel.bundles import write_ensemble
 from tests.rewardmodel.worlds import run_folder
@@ -39,6 +40,16 @@ def test_a_file_is_scored_by_the_active_ensemble_and_bad_rows_are_named(scoring_
     assert pq.read_table(tmp_path / "out").num_rows == 3
     again = command(scoring_project.slug, tmp_path / "in.jsonl", tmp_path / "out", "--run", 1)
     assert again == told
+
+
+@pytest.mark.parametrize("code", [-9, 143])
+def test_scoring_that_was_killed_says_so_and_how_to_go_on(scoring_project, tmp_path, code):
+    (tmp_path / "in.jsonl").write_text("")
+    run = scoring_project.ensembles.get().run
+    with pytest.raises(scoring.ScoringFailed, match=r"stopped from outside.*goes on where it was"):
+        scoring.score_rows(
+            run=run, source=tmp_path / "in.jsonl", out=tmp_path / "out", follow=lambda child: code
+        )
 
 
 def test_refusals_say_what_to_do(scoring_project, tmp_path):

@@ -122,6 +122,9 @@ BAD = [
     ('{"prompt": "p", "response": "r", "id": 1.5}', "id: must be"),
     ("[" * 100_000, "line: is not JSON"),
     ("\x00\ufffd", "line: is not JSON"),
+    ('{"prompt": "p", "response": "r", "id": "\\ud800"}', "id: holds half"),
+    ('{"prompt": "p", "responses": [{"id": "\\udc00", "text": "r"}]}', "responses[0].id: holds half"),
+    ('{"prompt": "p", "responses": [{"id": [1], "text": "r"}]}', "responses[0].id: must be"),
 ]
 
 
@@ -161,6 +164,14 @@ def test_parquet_gzip_and_json_lines_score_alike(folder, tmp_path):
         run(folder, tmp_path / name, tmp_path / f"out-{name}")
         parts.append([c for n, c in bytes_of(tmp_path / f"out-{name}").items() if n.startswith("part")])
     assert parts[0] == parts[1] == parts[2]
+
+
+def test_a_damaged_gzip_file_is_said_to_be_one(folder, tmp_path):
+    whole = bytearray(gzip.compress(os.urandom(20_000).hex().encode()))
+    whole[5_000:5_100] = bytes(100)
+    (tmp_path / "in.jsonl.gz").write_bytes(whole)
+    with pytest.raises(ScoringInputError, match="cannot be read"):
+        run(folder, tmp_path / "in.jsonl.gz", tmp_path / "out")
 
 
 def test_a_folder_is_never_of_two_jobs(folder, tmp_path):

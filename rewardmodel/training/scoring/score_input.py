@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -53,9 +54,7 @@ def read(record: Record, line: int) -> Row:
     try:
         values = _object(record)
         if (given := values.get("id")) is not None:
-            if isinstance(given, bool) or not isinstance(given, (str, int)):
-                raise MalformedError("id", "must be a text or a whole number.")
-            name = str(given)
+            name = _name(given, "id")
         if values.get("prompt") is None:
             raise MalformedError("prompt", "is missing.")
         prompt = read_prompt(values["prompt"])
@@ -94,8 +93,18 @@ def _responses(values: Mapping[str, Any]) -> list[tuple[str | None, str]]:
 def _one_of_several(value: Any, field: str) -> tuple[str | None, str]:
     if isinstance(value, Mapping) and "text" in value:
         name = value.get("id")
-        return (None if name is None else str(name)), read_response(value["text"], f"{field}.text")
+        given = None if name is None else _name(name, f"{field}.id")
+        return given, read_response(value["text"], f"{field}.text")
     return None, read_response(value, field)
+
+
+def _name(given: Any, field: str) -> str:
+    if isinstance(given, bool) or not isinstance(given, (str, int)):
+        raise MalformedError(field, "must be a text or a whole number.")
+    name = str(given)
+    if name.encode("utf-8", "ignore").decode() != name:
+        raise MalformedError(field, "holds half of a surrogate pair, which no file can hold.")
+    return name
 
 
 def _lines(path: Path) -> Iterator[Record]:
@@ -106,7 +115,7 @@ def _lines(path: Path) -> Iterator[Record]:
                 while whole and not whole.endswith(b"\n"):  # the rest of a line that is too long
                     whole = file.readline(LONGEST_LINE)
                 yield line
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ScoringInputError(
             f"{path} cannot be read ({error}). Give a JSON Lines or Parquet file."
         ) from None
