@@ -38,12 +38,14 @@ def resamples(prompts: int, count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def mean(values: np.ndarray, prompt: np.ndarray, draws: np.ndarray) -> Interval:
-    """Mean of one value per pair.
+    """Mean of one value per pair; without an interval for a single prompt: resampling it draws the same.
 
     values: (m,); prompt: (m,) in 0…P-1; draws: (B, P) from `resamples`.
     """
     if len(values) == 0:
         return Interval(None, None, None, 0)
+    if (prompt == prompt[0]).all():
+        return Interval(float(values.mean()), None, None, len(values))
     prompts = draws.shape[1]
     total = draws @ sums_by_prompt(values.astype(np.float64), prompt, prompts)
     count = draws @ sums_by_prompt(np.ones(len(values)), prompt, prompts)

@@ -152,10 +152,8 @@ def _credit(chosen: np.ndarray, rejected: np.ndarray) -> float:
 
 
 def _mean(values: np.ndarray, prompt: np.ndarray, resamples: int) -> Interval:
-    which = np.unique(prompt, return_inverse=True)[1]
-    if len(values) < 2 or which.max() == 0:
-        return Interval(float(values.mean()) if len(values) else None, None, None, len(values))
-    draws = clustered.resamples(int(which.max()) + 1, resamples, np.random.default_rng(0))
+    names, which = np.unique(prompt, return_inverse=True)
+    draws = clustered.resamples(max(len(names), 1), resamples, np.random.default_rng(0))
     return clustered.mean(values, which, draws)
 
 

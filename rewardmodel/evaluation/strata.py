@@ -1,7 +1,6 @@
 """Where is the model right, and where not? Pairwise accuracy within kinds of pairs, beside that of length.
 
-Only pairs with a winner count. A stratum with pairs of a single prompt has no interval: resampling one
-prompt always draws the same.
+Only pairs with a winner count. A stratum with pairs of a single prompt has no interval.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ def stratify(
         if len(rows):
             prompts = len(np.unique(prompt[rows]))
             accuracy, beside = (
-                _interval(values[rows], prompt[rows], draws, prompts) for values in (right, by_length)
+                clustered.mean(values[rows], prompt[rows], draws) for values in (right, by_length)
             )
             found.append(Stratum(name, accuracy, beside, prompts))
     return found
@@ -78,12 +77,6 @@ def _largest(labels: np.ndarray, known: np.ndarray) -> tuple[list[str], np.ndarr
         return ranked, labels
     kept = [name for name in ranked if name != OTHERS][: MOST - 1]
     return [*kept, OTHERS], np.where(np.isin(labels.astype(str), kept), labels, OTHERS)
-
-
-def _interval(values: np.ndarray, prompt: np.ndarray, draws: np.ndarray, prompts: int) -> Interval:
-    if prompts < 2:
-        return Interval(float(values.mean()), None, None, len(values))
-    return clustered.mean(values, prompt, draws)
 
 
 def length_gaps(log_gap: np.ndarray, bins: int = GAP_BINS) -> tuple[list[str], list[str]]:

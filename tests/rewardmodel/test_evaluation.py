@@ -64,6 +64,15 @@ def test_the_interval_covers_the_truth_when_pairs_of_a_prompt_agree() -> None:
     assert naive < 140
 
 
+def test_pairs_of_one_prompt_have_no_interval() -> None:
+    """However many they are, a resample draws the same: its ends would claim to be certain."""
+    right, few = np.array([1.0, 0, 1, 1]), draws(3)
+    assert clustered.mean(right, np.full(4, 2), few) == clustered.Interval(0.75, None, None, 4)
+    two = clustered.mean(right, np.array([2, 2, 2, 1]), few)
+    assert two.low is not None
+    assert two.low < 0.75
+
+
 def test_lift_is_the_difference_on_the_same_pairs() -> None:
     found = accuracy.lift(
         np.array([1.0, -1, 0, 0, 0]), np.array([1.0, 1, 0, 0, 0]), SHARES, np.arange(5), draws(5)
@@ -231,7 +240,6 @@ def test_the_report_says_how_many_of_everything() -> None:
     assert found["evaluated"] == {"pairs": 30, "prompts": 10, "votes": 150}
     assert found["accuracy"]["n"] + found["ties"]["n"] == 30
     assert found["baselines"]["length"]["n"] == found["accuracy"]["n"]
-    for interval in (found["accuracy"], found["baselines"]["length"], found["intervals"]["ece"]):
-        assert (
-            interval["low"] <= interval["value"] <= interval["high"] or interval is found["intervals"]["ece"]
-        )
+    for interval in (found["accuracy"], found["baselines"]["length"], found["intervals"]["nll"]):
+        assert interval["low"] < interval["value"] < interval["high"]
+    assert found["intervals"]["ece"]["low"] < found["intervals"]["ece"]["high"]  # biased upwards
