@@ -42,7 +42,7 @@ class Comparison:
     ece: Interval  # expected calibration error: below zero is better
     pairs: int
     decided: int
-    prompts: int
+    prompts: int  # of the decided pairs
 
     @property
     def enough(self) -> bool:
@@ -105,7 +105,7 @@ def compare(
         ece=_calibration_difference(new.log_p, old.log_p, shares, numbered, draws),
         pairs=m,
         decided=int(winner.sum()),
-        prompts=prompts,
+        prompts=len(np.unique(numbered[winner])),
     )
 
 

@@ -1,5 +1,6 @@
 """The promotion gate: the paired comparison itself, and what it decides about runs."""
 
+import json
 import shutil
 
 import numpy as np
@@ -105,6 +106,16 @@ def test_no_pairs_and_only_ties_are_undefined_and_never_worse():
     assert not found.worse
 
 
+def test_decided_pairs_of_one_prompt_are_not_enough_however_many_prompts_have_ties():
+    d, _, prompt, _ = world()
+    some, tied = np.where(prompt < 30, 0, prompt), [0.1, 0.1, 0.8]
+    shares = np.where((some == 0)[:, None], [0.9, 0.1, 0], tied)
+    found = compared(side(-np.abs(d)), side(np.abs(d)), shares, some)
+    assert (found.pairs, found.decided, found.prompts) == (600, 300, 1)
+    assert (found.accuracy.value, found.accuracy.low) == (-1, None)
+    assert not found.enough
+
+
 # --- runs -----------------------------------------------------------------------------------------
 
 
@@ -158,6 +169,30 @@ def test_a_worse_run_stays_out_and_an_equal_one_comes_in():
     assert not Ensemble.objects.filter(run=worse).exists()
     assert gating.promote_if_not_worse(equal)
     assert Ensemble.objects.get(project=project, active=True).run == equal
+
+
+def knows(run, *criteria):
+    kept = {"criteria": [{"name": name, "weight": i} for i, name in enumerate(criteria)]}
+    (run_folder(run) / "ensemble" / "ensemble.json").write_text(json.dumps(kept if len(criteria) > 1 else {
+        "criterion": criteria[0]
+    }))  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_a_run_that_learned_fewer_criteria_is_left_to_people():
+    d, shares, prompt, _ = world()
+    project = factories.project(criteria=["honest", "helpful", "style"])
+    first, one, same = (trained(project, d, shares, prompt) for _ in range(3))
+    knows(first, "helpful", "honest", "no longer asked")
+    knows(one, "helpful")
+    knows(same, "honest", "helpful", "style")
+    assert gating.promote_if_not_worse(first)
+    assert not gating.promote_if_not_worse(one)
+    assert one.verdict == (
+        f"Run {first.number} stays: it also knows honest, which run {one.number} has not learned. "
+        f"Promote run {one.number} if that is meant."
+    )
+    assert gating.promote_if_not_worse(same)
 
 
 def with_test_split(run, d, shares, prompt, monkeypatch, audit):
