@@ -29,7 +29,7 @@ class TrainingConfig:
     weight_decay: float = 50.0  # precision of the normal prior on every weight, counted in votes
     learning_rate: float = 0.05
     max_steps: int = 80
-    patience: int = 20  # steps without a better validation NLL after which a head stops
+    patience: int = 20  # steps in which no head's validation NLL gets better, after which all stop
     cross_fit_below: int = 500  # with fewer prompts, evaluate by cross-fitting over all of them
     folds: int = 10  # of the cross-fitting; with at most `leave_one_out` prompts each is a fold of its own
     leave_one_out: int = 25

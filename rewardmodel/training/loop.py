@@ -5,7 +5,8 @@ For head j, with prompt weights b_pj (bootstrap) and votes n_i of row i:
     minimise  [ Σ_i b_{p(i) j} · loss_ij  +  λ · ½ |w_j|²  +  priors_j ]  /  Σ_i b_{p(i) j} n_i
 
 λ, the weight decay, is the precision of a normal prior and so counts votes: more data, less shrinkage. A
-head keeps the weights with the lowest NLL on the prompts which its bootstrap left out.
+head keeps the weights with the lowest NLL on the prompts which its bootstrap left out. The fit stops when no
+head has found better ones for `patience` steps; until then every head goes on, and may still find some.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def _losses(
 
 
 def _keep_best(state: State, validation: Tensor) -> None:
-    """Copy the weights of every model whose validation NLL is lower than ever, unless it has stopped."""
+    """Copy the weights of every model whose validation NLL is lower than ever."""
     better = validation < state.lowest - TOLERANCE
     state.lowest = torch.where(better, validation, state.lowest)
     state.stalled = torch.where(better, 0.0, state.stalled + 1)
