@@ -111,17 +111,25 @@ def expected_calibration_error(
     The interval resamples prompts with the bins held fixed; the absolute value biases both upwards when
     there are few pairs.
     """
-    m = len(predicted)
-    if m == 0:
+    if len(predicted) == 0:
         return Interval(None, None, None, 0)
+    value, drawn = resampled_error(predicted, seen, prompt, draws, bins)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Interval(value, float(low), float(high), len(predicted))
+
+
+def resampled_error(
+    predicted: np.ndarray, seen: np.ndarray, prompt: np.ndarray, draws: np.ndarray, bins: int = BINS
+) -> tuple[float, np.ndarray]:
+    """The expected calibration error of all pairs, and of every resample (B,) that has any."""
+    m = len(predicted)
     gaps = np.zeros((m, bins))
     for i, rows in enumerate(equal_mass_bins(predicted, bins)):
         gaps[rows, i] = predicted[rows] - seen[rows]
     per_prompt = clustered.sums_by_prompt(gaps, prompt, draws.shape[1])
     pairs = draws @ clustered.sums_by_prompt(np.ones(m), prompt, draws.shape[1])
     drawn = np.abs(draws @ per_prompt).sum(axis=1)[pairs > 0] / pairs[pairs > 0]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Interval(float(np.abs(gaps.sum(axis=0)).sum() / m), float(low), float(high), m)
+    return float(np.abs(gaps.sum(axis=0)).sum() / m), np.asarray(drawn)
 
 
 def error_by_chance(predicted: np.ndarray, seen: np.ndarray, prompt: np.ndarray, bins: int = BINS) -> Chance:

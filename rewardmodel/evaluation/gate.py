@@ -13,7 +13,7 @@ import numpy as np
 
 from rewardmodel.evaluation import clustered
 from rewardmodel.evaluation.accuracy import TIE, A, decisions, hits
-from rewardmodel.evaluation.calibration import equal_mass_bins
+from rewardmodel.evaluation.calibration import resampled_error
 from rewardmodel.evaluation.clustered import Interval
 
 ENOUGH_PAIRS = 20  # with a winner; fewer cannot tell two models apart
@@ -116,21 +116,7 @@ def _calibration_difference(
     value, drawn = 0.0, np.zeros(len(draws))
     for sign, log_p in ((1, new), (-1, old)):
         p = np.exp(log_p)
-        at_once, resampled = _calibration_error(p[:, A] + p[:, TIE] / 2, seen, prompt, draws)
+        at_once, resampled = resampled_error(p[:, A] + p[:, TIE] / 2, seen, prompt, draws)
         value, drawn = value + sign * at_once, drawn + sign * resampled
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Interval(value, float(low), float(high), len(shares))
-
-
-def _calibration_error(
-    predicted: np.ndarray, seen: np.ndarray, prompt: np.ndarray, draws: np.ndarray
-) -> tuple[float, np.ndarray]:
-    """Expected calibration error of all pairs, and of every resample (B,), bins of equal mass held fixed."""
-    bins = equal_mass_bins(predicted)
-    gaps = np.zeros((len(predicted), len(bins)))
-    for i, rows in enumerate(bins):
-        gaps[rows, i] = predicted[rows] - seen[rows]
-    per_prompt = clustered.sums_by_prompt(gaps, prompt, draws.shape[1])
-    pairs = draws @ clustered.sums_by_prompt(np.ones(len(predicted)), prompt, draws.shape[1])
-    error = np.abs(draws @ per_prompt).sum(axis=1) / np.maximum(pairs, 1)
-    return float(np.abs(gaps.sum(axis=0)).sum() / len(predicted)), error
