@@ -68,7 +68,7 @@ def _how_sure(metrics: Metrics) -> Iterator[str]:
     if prompts is not None and prompts < FEW_PROMPTS:
         yield f"It was tested on {prompts:,.0f} prompts only."
     ece, chance = number(metrics, "ece"), number(metrics, "ece_by_chance", "high") or 0.0
-    if ece is not None and ece > max(MISCALIBRATED, chance):
+    if ece is not None and ece > MISCALIBRATED and not may_be_chance(ece, chance):
         yield f"Its probabilities are off by {100 * ece:.1f} points on average."
     elif ece is not None and ece > MISCALIBRATED:
         yield (
@@ -89,6 +89,11 @@ def _biases(metrics: Metrics) -> Iterator[str]:
     ties = number(metrics, "ties", "share")
     if ties is not None and ties > MANY_TIES:
         yield f"{100 * ties:.0f} % of the pairs have no winner: differences in reward often mean nothing."
+
+
+def may_be_chance(ece: float, high: float) -> bool:
+    """Whether chance alone may make so large an error. With a pair to a bin it always makes just that one."""
+    return ece <= high * (1 + 1e-9)
 
 
 def number(found: Any, *path: str) -> float | None:

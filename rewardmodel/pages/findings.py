@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from annotation.charts import thousands
+from rewardmodel.evaluation.card_limits import may_be_chance
 from rewardmodel.pages import plots
 from rewardmodel.pages.figures import interval_range, number, percent, rounded, signed, with_range
 from rewardmodel.pages.finding_words import KINDS, PROBES, kind_of_pair
@@ -78,10 +79,11 @@ def _calibrated(metrics: Metrics) -> Answer | None:
     if error is None or "disagreement" not in metrics:
         return None
     chance = (metrics.get("ece_by_chance") or {}).get("high", 0.0)  # older runs do not say
-    tone = "good" if error <= CALIBRATED else "warn" if error <= max(ROUGH, chance) else "bad"
+    by_chance = may_be_chance(error, chance)
+    tone = "good" if error <= CALIBRATED else "warn" if error <= ROUGH or by_chance else "bad"
     words = {"good": _("yes"), "warn": _("roughly"), "bad": _("no")}[tone]
     note = _("its probabilities are off by %(points)s points on average")
-    if tone == "warn" and error <= chance:
+    if tone == "warn" and by_chance:
         words = _("too few pairs to tell")
         note = _("off by %(points)s points on average; chance alone makes up to %(chance)s")
     points = {"points": rounded(100 * error, 1), "chance": rounded(100 * chance, 1)}

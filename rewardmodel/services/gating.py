@@ -1,7 +1,7 @@
 """The promotion gate: a new run replaces the active ensemble only if it is not worse on the same pairs.
 
 Not less accurate and not less calibrated; a difference counts when it is beyond chance and large enough to
-matter (rewardmodel.evaluation.gate).
+matter (rewardmodel.evaluation.gate). Nor may it lose a criterion that the active ensemble knows.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from django.db import transaction
 from annotation.models.project import Project
 from rewardmodel.evaluation import gate
 from rewardmodel.models import Ensemble, TrainingRun
-from rewardmodel.services import common_pairs, promoting
+from rewardmodel.services import common_pairs, overall_labels, promoting
 from rewardmodel.services.children import Child
 from rewardmodel.services.scoring import ScoringFailed
 
@@ -36,8 +36,15 @@ def judge(
         return Verdict(True, f"Promoted as the project's first ensemble. {_beside_length(metrics)}")
     if active.run_id == run.pk:
         return Verdict(True, active.reason, active.pk)
-    found, on = _compare(run, active.run, follow)
     number = active.run.number
+    if lost := _lost(run, active.run):
+        return Verdict(
+            False,
+            f"Run {number} stays: it also knows {', '.join(lost)}, which run {run.number} has not learned. "
+            f"Promote run {run.number} if that is meant.",
+            active.pk,
+        )
+    found, on = _compare(run, active.run, follow)
     if not found.enough:
         return Verdict(
             True,
@@ -75,6 +82,12 @@ def apply(run: TrainingRun, verdict: Verdict) -> Verdict:
     TrainingRun.objects.filter(pk=run.pk).update(verdict=verdict.reason)
     run.verdict = verdict.reason
     return verdict
+
+
+def _lost(run: TrainingRun, old: TrainingRun) -> list[str]:
+    """Criteria of the project that the old ensemble knows and the new one does not."""
+    lost = overall_labels.learned(old).keys() - overall_labels.learned(run).keys()
+    return [name for name in run.project.criterion_names if name in lost]
 
 
 def _compare(

@@ -16,7 +16,7 @@ Row = Mapping[str, Any]
 def of_run(run: TrainingRun, rows: Iterable[Row]) -> list[Row]:
     """Rows of preferences.parquet -> one per pair: those of the criterion that is the run's overall, or the
     weighted shares of all criteria that count, for pairs which have a label on each of them."""
-    weights = _weights(run)
+    weights = {name: weight for name, weight in learned(run).items() if weight > 0}
     total = sum(weights.values())
     by_pair: dict[str, dict[str, Row]] = defaultdict(dict)
     for row in rows:
@@ -32,14 +32,13 @@ def of_run(run: TrainingRun, rows: Iterable[Row]) -> list[Row]:
     ]
 
 
-def _weights(run: TrainingRun) -> dict[str, float]:
-    """Of the criteria that count in the run's ensemble."""
+def learned(run: TrainingRun) -> dict[str, float]:
+    """The criteria that the run's ensemble knows, and how much each counts in its overall."""
     try:
         kept = json.loads((ensemble_folder(run) / "ensemble.json").read_text(encoding="utf-8"))
     except OSError:
         kept = {}
     several = {str(one["name"]): float(one["weight"]) for one in kept.get("criteria", ())}
-    counting = {name: weight for name, weight in several.items() if weight > 0}
-    if counting:
-        return counting
+    if any(weight > 0 for weight in several.values()):
+        return several
     return {kept.get("criterion") or run.config.get("criterion") or run.project.main_criterion: 1.0}

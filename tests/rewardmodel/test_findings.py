@@ -85,6 +85,8 @@ def test_six_answers_by_hand() -> None:
         ({"ece": 0.16, "ece_by_chance": {"value": 0.12, "high": 0.15}}, "Calibrated?", "bad", "no"),
         ({"ece": 0.16, "ece_by_chance": {"value": 0.15, "high": 0.18}}, "Calibrated?", "warn",
          "too few pairs to tell"),
+        ({"ece": 0.1 + 0.2, "ece_by_chance": {"value": 0.3, "high": 0.3}}, "Calibrated?", "warn",
+         "too few pairs to tell"),  # a pair to a bin
         ({"ece": 0.02, "ece_by_chance": {"value": 0.15, "high": 0.18}}, "Calibrated?", "good", "yes"),
         ({"disagreement": {"auroc": interval(0.46, 0.44, 0.49)}}, "Knows when it is wrong?", "warn",
          "only by its margin"),

@@ -181,7 +181,7 @@ def knows(run, *criteria):
 @pytest.mark.django_db
 def test_a_run_that_learned_fewer_criteria_is_left_to_people():
     d, shares, prompt, _ = world()
-    project = factories.project(criteria=["honest", "helpful", "style"])
+    project = factories.project(criteria=[{"name": name} for name in ("honest", "helpful", "style")])
     first, one, same = (trained(project, d, shares, prompt) for _ in range(3))
     knows(first, "helpful", "honest", "no longer asked")
     knows(one, "helpful")
