@@ -75,6 +75,18 @@ def test_a_full_queue_refuses_at_once_and_takes_again_when_there_is_room(stub):
     assert batcher.submit(exchanges(*range(9))).result(30).mean[8] == 8  # alone, a large one is taken
 
 
+def test_what_nobody_waits_for_any_more_is_not_scored(stub):
+    batcher, _ = held(stub, batch=2)
+    given_up = [batcher.submit(exchanges(i)) for i in range(1, 4)]
+    assert all(answer.cancel() for answer in given_up)
+    kept = batcher.submit(exchanges(4, 5))
+    stub.gate.set()
+    assert kept.result(30).mean.tolist() == [4, 5]
+    assert stub.batches == [1, 2]
+    held_again = batcher.submit(exchanges(6))
+    assert (held_again.result(30).mean.tolist(), batcher.waiting) == ([6], 0)
+
+
 def test_an_error_reaches_those_of_its_batch_and_no_others(stub):
     stub.gate.set()
     batcher = Batcher(stub, batch=1)

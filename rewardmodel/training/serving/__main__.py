@@ -27,7 +27,10 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("give either an ensemble folder or --follow FILE")
     token = given.token_file.read_text(encoding="utf-8").strip() if given.token_file else None
     if given.socket is None and given.host not in LOOPBACK and not token:
-        parser.error(f"others can reach {given.host}: give --token-file FILE")
+        words = "give --token-file FILE (./laurel serve-rewards: --token)"
+        parser.error(f"others can reach {given.host}: {words}")
+    if not 0 <= given.penalty <= 1_000:
+        parser.error("--lambda must be between 0 and 1000")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch
     try:
         return _serve(given, token)
@@ -76,7 +79,13 @@ def _serve(given: argparse.Namespace, token: str | None) -> int:
         assert served is not None  # noqa: S101
         served.load()  # a folder that cannot be served is said now
     address = given.socket or (given.host, given.port)
-    listening = server.RewardServer(address, serves, server.Options(given.penalty, token))
+    try:
+        listening = server.RewardServer(address, serves, server.Options(given.penalty, token))
+    except OSError as error:
+        where = given.socket or f"{given.host}:{given.port}"
+        words = f"{where} cannot be listened on ({error.strerror})"
+        sys.stderr.write(f"{words}: give another --host or --port.\n")
+        return 1
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: listening.stop())
     where = given.socket or f"http://{given.host}:{listening.server_port}/get_reward"

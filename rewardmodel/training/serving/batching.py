@@ -80,7 +80,9 @@ class Batcher:
         self._thread.join(seconds)
 
     def _run(self) -> None:
-        while jobs := self._collect():
+        while (jobs := self._collect()) is not None:
+            if not jobs:
+                continue
             try:
                 scored = self._score([exchange for job in jobs for exchange in job.exchanges])
             except BaseException as error:
@@ -92,11 +94,13 @@ class Batcher:
                 job.answer.set_result(scored.part(at, at + len(job.exchanges)))
                 at += len(job.exchanges)
 
-    def _collect(self) -> list[_Job]:
-        """The next batch; empty when closed and nothing waits."""
+    def _collect(self) -> list[_Job] | None:
+        """The next batch, without those whose answer was cancelled; None when closed and nothing waits."""
         with self._changed:
             while not self._jobs and not self._closed:
                 self._changed.wait()
+            if not self._jobs:
+                return None
             deadline = time.monotonic() + self._wait
             while self._waiting < self._batch and not self._closed:
                 left = deadline - time.monotonic()
@@ -104,8 +108,10 @@ class Batcher:
                     break
             jobs: list[_Job] = []
             size = 0
-            while self._jobs and (not jobs or size + len(self._jobs[0].exchanges) <= self._batch):
-                jobs.append(self._jobs.popleft())
-                size += len(jobs[-1].exchanges)
-            self._waiting -= size
+            while self._jobs and (not size or size + len(self._jobs[0].exchanges) <= self._batch):
+                job = self._jobs.popleft()
+                self._waiting -= len(job.exchanges)
+                if job.answer.set_running_or_notify_cancel():
+                    jobs.append(job)
+                    size += len(job.exchanges)
             return jobs

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rewardmodel.training.failure import TrainingError
+from rewardmodel.training.failure import explain
 from rewardmodel.training.scoring.conversation import Exchange
 from rewardmodel.training.scoring.scorer import Scored, Scorer
 from rewardmodel.training.serving.batching import Batcher
@@ -89,8 +89,9 @@ class Roster:
             elif mine.listing != listing:
                 try:
                     mine.replace(listing)
-                except TrainingError as error:
-                    sys.stderr.write(f"{name}: run {listing.run} cannot be served: {error.reason}\n")
+                except Exception as error:  # whatever it is, the thread that follows must live
+                    reason = explain(error).reason
+                    sys.stderr.write(f"{name}: run {listing.run} cannot be served: {reason}\n")
         gone = [served for name, served in self._served.items() if name not in listings]
         self._served = {name: served for name, served in self._served.items() if name in listings}
         for served in gone:

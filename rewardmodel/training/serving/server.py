@@ -23,6 +23,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rewardmodel.training.failure import TrainingError
 from rewardmodel.training.scoring.conversation import MalformedError
 from rewardmodel.training.scoring.scorer import LAMBDA
@@ -31,6 +33,7 @@ from rewardmodel.training.serving.batching import BusyError, ClosedError
 from rewardmodel.training.serving.roster import Roster
 
 LARGEST_BODY = 32 * 2**20  # bytes
+SKIPPED_AT_ONCE = 2**16
 CONNECTIONS = 512
 IDLE_SECONDS = 75.0  # an open connection without a request
 ANSWER_SECONDS = 170.0  # OpenRLHF gives up after 180
@@ -88,9 +91,7 @@ class RewardServer(ThreadingHTTPServer):
         if self._room.acquire(blocking=False):
             super().process_request(request, client_address)
             return
-        request.sendall(
-            b"HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        )
+        request.sendall(FULL)
         self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -157,6 +158,8 @@ class Handler(BaseHTTPRequestHandler):
                 status, body = HTTPStatus.OK, self._answer()
             except Refused as refused:
                 status, body = refused.status, refused.body
+            except (ConnectionError, TimeoutError):  # the client went away, or sends no more
+                raise
             except Exception:  # the trace is in the log; the client hears that it was not their fault
                 traceback.print_exc()
                 status, body = HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "Scoring failed: see the log."}
@@ -165,14 +168,10 @@ class Handler(BaseHTTPRequestHandler):
             self.server.working(-1)
 
     def _answer(self) -> dict[str, Any]:
-        content = (
-            self._content()
-        )  # read whatever comes of it, so that the next request begins where it should
+        content = self._content()  # whatever comes of it, so that the next request begins where it should
         path = PATHS.fullmatch(self.path.partition("?")[0])
         if path is None:
             raise Refused(HTTPStatus.NOT_FOUND, NOT_HERE)
-        if not self._token_fits():
-            raise Refused(HTTPStatus.UNAUTHORIZED, "Send the server's token: Authorization: Bearer TOKEN.")
         served = self.server.roster.find(path["project"])
         if served is None:
             known = ", ".join(sorted(name for name in self.server.roster.names() if name))
@@ -183,12 +182,19 @@ class Handler(BaseHTTPRequestHandler):
             )
         question = _question(content)
         try:
-            scored = served.batcher.submit(question.exchanges).result(ANSWER_SECONDS)
-        except (BusyError, ClosedError, FutureTimeoutError) as error:
-            words = str(error) or "The answer takes too long."
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"{words} Try again.") from None
+            waiting = served.batcher.submit(question.exchanges)
+            scored = waiting.result(ANSWER_SECONDS)
+        except (BusyError, ClosedError) as error:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"{error} Try again.") from None
+        except FutureTimeoutError:
+            waiting.cancel()  # the client has gone too: what still waits is not scored for nobody
+            words = "The answer takes too long. Send fewer responses at once, or try again."
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, words) from None
         except TrainingError as error:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, error.reason) from None
+        if not np.isfinite(scored.rewards).all():
+            words = f"Run {scored.ensemble.run} gives a reward that is no finite number: serve another run."
+            raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, words)
         penalty = self.server.options.penalty if question.penalty is None else question.penalty
         return question.answer(scored, penalty)
 
@@ -202,9 +208,18 @@ class Handler(BaseHTTPRequestHandler):
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 f"The body has {size} bytes; at most {LARGEST_BODY} are read. Send fewer responses at once.",
             )
-        content = self.rfile.read(int(size))
+        fits = self._token_fits()
+        content = self.rfile.read(int(size)) if fits else self._skip(int(size))
         self.close_connection = self.headers.get("Connection", "").lower() == "close"
+        if not fits:
+            raise Refused(HTTPStatus.UNAUTHORIZED, "Send the server's token: Authorization: Bearer TOKEN.")
         return content
+
+    def _skip(self, size: int) -> bytes:
+        """What a stranger sends takes up no memory."""
+        while size > 0 and (part := self.rfile.read(min(size, SKIPPED_AT_ONCE))):
+            size -= len(part)
+        return b""
 
     def _token_fits(self) -> bool:
         """Compared as digests, in constant time."""
