@@ -114,10 +114,8 @@ def _knows(metrics: Metrics) -> Answer | None:
     overall = found["error"]["value"]
     by_margin = half is not None and half < SURER * overall
     tone = "good" if auroc["low"] > 0.5 else "warn"
-    other = (
-        _("only by its margin") if by_margin else _("not beyond chance") if auroc["value"] > 0.5 else _("no")
-    )
-    words = _("yes") if tone == "good" else other
+    doubtful = _("not beyond chance") if auroc["value"] > 0.5 else _("no")
+    words = _("yes") if tone == "good" else _("only by its margin") if by_margin else doubtful
     note = _("disagreement of the heads finds errors with AUROC %(value)s, ½ is blind")
     note %= {"value": rounded(auroc["value"], 2)}
     if by_margin:

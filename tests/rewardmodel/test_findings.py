@@ -8,6 +8,9 @@ import pytest
 from rewardmodel.pages import findings, plots
 
 
+BLIND = {"error": {"value": 0.3}, "curve_by_margin": []}
+
+
 def interval(value: float | None, low: float | None = None, high: float | None = None, n: int = 100) -> dict:
     return {"value": value, "low": low, "high": high, "n": n}
 
@@ -90,9 +93,9 @@ def test_six_answers_by_hand() -> None:
         ({"ece": 0.02, "ece_by_chance": {"value": 0.15, "high": 0.18}}, "Calibrated?", "good", "yes"),
         ({"disagreement": {"auroc": interval(0.46, 0.44, 0.49)}}, "Knows when it is wrong?", "warn",
          "only by its margin"),
-        ({"disagreement": {"auroc": interval(0.88, 0.4, 1.0), "error": {"value": 0.3}, "curve_by_margin": []}},
+        ({"disagreement": {"auroc": interval(0.88, 0.4, 1.0), **BLIND}},
          "Knows when it is wrong?", "warn", "not beyond chance"),
-        ({"disagreement": {"auroc": interval(0.45, 0.4, 0.6), "error": {"value": 0.3}, "curve_by_margin": []}},
+        ({"disagreement": {"auroc": interval(0.45, 0.4, 0.6), **BLIND}},
          "Knows when it is wrong?", "warn", "no"),
         ({"probes": {"rows": []}}, "What hacks it?", None, None),
         ({"learning_curve": {"gain": None, "reason": "only 2 held-out prompts"}},
