@@ -7,7 +7,6 @@ import pytest
 
 from rewardmodel.pages import findings, plots
 
-
 BLIND = {"error": {"value": 0.3}, "curve_by_margin": []}
 
 
