@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 from django.http import Http404
 
 from accounts.models import AuditEntry, User
@@ -93,13 +93,15 @@ class Readiness:
 
 
 def readiness(project: Project) -> Readiness:
-    """Judged pairs, gold left out, against the least that training asks for."""
+    """Judged pairs, gold left out, against the least that training asks for. An item of n responses that is
+    ranked or rated holds n (n - 1) / 2 of them."""
     judged = Judgment.objects.filter(live=True, item__is_gold=False, item__project=project)
-    with_votes = Q(judgments__live=True)
-    items = project.items.filter(with_votes, is_gold=False).distinct()
+    items = project.items.filter(Exists(judged.filter(item=OuterRef("pk"))), is_gold=False)
+    size = Count("item_responses")
+    pairs = items.annotate(held=size * (size - 1) / 2).aggregate(pairs=Sum("held"))["pairs"]
     asked = TrainingConfig()
     return Readiness(
-        pairs=items.count(),
+        pairs=pairs or 0,
         prompts=items.values("prompt").distinct().count(),
         votes=judged.count(),
         min_pairs=asked.min_pairs,

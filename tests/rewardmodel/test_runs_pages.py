@@ -5,10 +5,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotation.services import heartbeat
+from rewardmodel import selectors
 from rewardmodel.models import Ensemble, TrainingRun
 from rewardmodel.pages import charts
 from rewardmodel.services import leasing, promoting, sending
 from tests import factories
+from tests.annotation.ordering import item_of, vote
 from tests.cast import browser, make_cast
 from tests.rewardmodel.fake_trainer import METRICS
 from tests.rewardmodel.test_findings import examined, row
@@ -126,6 +128,19 @@ def test_the_list_says_what_is_missing(cast):
     page = client.get(url("runs", cast.project)).content.decode()
     assert "No training worker" not in page
     assert "too few votes" not in page
+
+
+def test_a_ranking_of_four_is_six_pairs(cast):
+    cast.project.kind = "ranking"
+    cast.project.save()
+    for _ in range(4):
+        item = item_of(cast.project, 4)
+        for name in ("ann", "ben"):
+            vote(item, [1, 2, 3, 4], factories.user(f"{name}-{item.pk}"))
+    item_of(cast.project, 4)  # nobody has judged it
+    found = selectors.readiness(cast.project)
+    assert (found.pairs, found.prompts, found.votes) == (24, 4, 8)
+    assert found.enough
 
 
 @pytest.mark.slow
