@@ -142,6 +142,35 @@ def test_length_is_read_whatever_stands_around_it(tmp_path):
     assert np.corrcoef(fitted, level)[0, 1] > 0.99
 
 
+def test_a_batch_is_encoded_by_length_with_the_rewards_and_gradients_of_encoding_it_at_once(
+    learner, monkeypatch
+):
+    made, tokenizer = learner
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(("lol", "river", "because"), size=n)) for n in rng.integers(1, 80, 21)]
+    ids = student.token_ids(tokenizer, ["the cat"] * len(texts), texts, 150)
+    batch = rng.permutation(len(texts))[:19]
+    read, padded = [], student.padded
+    monkeypatch.setattr(distil, "padded", lambda rows, pad: (read.append(rows), padded(rows, pad))[1])
+
+    def gradients(scores):
+        made.zero_grad()
+        scores.square().sum().backward()
+        return {name: p.grad.clone() for name, p in made.named_parameters() if p.grad is not None}
+
+    at_once = made(*padded([ids[i] for i in batch], tokenizer.pad_token_id))
+    in_parts = distil._scores(made, ids, batch, tokenizer.pad_token_id)
+    torch.testing.assert_close(in_parts, at_once, atol=1e-5, rtol=1e-4)
+    expected, found = gradients(at_once), gradients(in_parts)
+    made.zero_grad()
+    assert "encoder.encoder.layer.0.output.dense.weight" in found
+    for name, gradient in found.items():
+        torch.testing.assert_close(gradient, expected[name], atol=1e-4, rtol=1e-3, msg=name)
+    assert sorted(row for part in read for row in part) == sorted(ids[i] for i in batch)
+    spent = sum(len(part) * max(map(len, part)) for part in read)
+    assert spent < 0.8 * len(batch) * max(len(ids[i]) for i in batch)
+
+
 def test_only_bert_encoders_become_one_folder(tmp_path):
     from transformers import DistilBertConfig, DistilBertModel
 

@@ -29,6 +29,7 @@ LEVEL, VOTES = 0.1, 0.5
 GROUP, BATCH = 12, 24  # responses to one prompt in a group; responses in a batch
 RIDGES = tuple(10.0**power for power in range(-3, 5))
 PASS = 64  # responses in one forward pass without gradients
+PART = 8  # responses in one with gradients: a batch of mixed lengths at once is two fifths to a half padding
 
 Report = Callable[[str, int, int], None]
 
@@ -152,13 +153,22 @@ def _fine_tune(
         factor = min((step + 1) / max(1, len(batches) / 10), 1 - step / len(batches))
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * factor
-        loss = _loss(student(*padded([ids[i] for i in batch], pad)), batch, lesson, votes, variance)
+        loss = _loss(_scores(student, ids, batch, pad), batch, lesson, votes, variance)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimiser.step()
         report("learning", step + 1, len(batches))
     return len(batches), sum(len(ids[i]) for batch in batches for i in batch)
+
+
+def _scores(student: Student, ids: Sequence[list[int]], batch: np.ndarray, pad: int) -> Tensor:
+    """The student's rewards of a batch with their gradient, (len(batch),); those of similar length share a
+    pass."""
+    order = sorted(range(len(batch)), key=lambda i: (len(ids[int(batch[i])]), i))
+    parts = [order[start : start + PART] for start in range(0, len(order), PART)]
+    found = torch.cat([student(*padded([ids[int(batch[i])] for i in part], pad)) for part in parts])
+    return found[torch.tensor(order).argsort()]
 
 
 def _plan(
