@@ -19,10 +19,6 @@ from torch import Tensor
 A, B, TIE = 0, 1, 2  # the order of outcomes along the last axis, everywhere
 
 
-class SharesError(ValueError):
-    """Vote shares that are not a distribution over (A, B, tie)."""
-
-
 def logits(d: Tensor, tau: Tensor) -> Tensor:
     """Unnormalised log-probabilities of (A, B, tie).
 
@@ -60,26 +56,3 @@ def loss(d: Tensor, tau: Tensor, shares: Tensor, votes: Tensor) -> Tensor:
     d, tau, votes: broadcastable to (…); shares: (…, 3).  Sum it for the log-likelihood of all votes.
     """
     return votes * negative_log_likelihood(d, tau, shares)
-
-
-def check_shares(shares: Tensor, *, tolerance: float = 1e-6) -> None:
-    """Refuse shares which are negative, not finite, or do not sum to one; names the first bad row."""
-    if shares.ndim < 1 or shares.shape[-1] != 3:
-        raise SharesError(f"Shares have shape {tuple(shares.shape)}; the last axis must be (A, B, tie).")
-    rows = shares.reshape(-1, 3)
-    bad = ~torch.isfinite(rows).all(1) | (rows < 0).any(1) | ((rows.sum(1) - 1).abs() > tolerance)
-    if bool(bad.any()):
-        row = int(torch.nonzero(bad)[0])
-        raise SharesError(
-            f"Row {row} has shares {rows[row].tolist()}; they must be finite, not negative and sum to one. "
-            "Rebuild the soft labels."
-        )
-
-
-def shrink(counts: Tensor) -> Tensor:
-    """Vote counts to shares away from 0 and 1: (k + ½) / (n + 3/2) per outcome, so that they sum to one.
-
-    With two outcomes this is the (k + ½)/(n + 1) of Krichevsky and Trofimov (1981); for use where a hard 0 or
-    1 would make a maximum-likelihood estimate unbounded.  counts: (…, 3), returns (…, 3).
-    """
-    return (counts + 0.5) / (counts.sum(-1, keepdim=True) + 1.5)

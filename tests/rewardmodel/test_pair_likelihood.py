@@ -121,16 +121,3 @@ def test_recovers_the_rewards_and_the_tie_parameter(tau: float) -> None:
     found = (rewards - rewards.mean()).detach().numpy()
     assert np.abs(found - truth).max() < 0.12
     assert tie.item() == pytest.approx(tau, abs=0.03)
-
-
-def test_shrink_keeps_a_distribution_away_from_zero_and_one() -> None:
-    shares = pair.shrink(torch.tensor([[5.0, 0, 0], [0, 0, 0]]))
-    torch.testing.assert_close(shares[0], torch.tensor([5.5, 0.5, 0.5]) / 6.5)
-    torch.testing.assert_close(shares[1], torch.full((3,), 1 / 3))
-
-
-@pytest.mark.parametrize("bad", [[0.5, 0.6, 0.0], [1.1, -0.1, 0.0], [float("nan"), 0.5, 0.5]])
-def test_bad_shares_are_named(bad: list[float]) -> None:
-    shares = torch.tensor([[1.0, 0, 0], bad])
-    with pytest.raises(pair.SharesError, match="Row 1"):
-        pair.check_shares(shares)
