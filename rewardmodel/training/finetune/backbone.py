@@ -38,7 +38,7 @@ class Device:
 def device(config_precision: str, place: torch.device | None = None) -> Device:
     """The GPU when there is one. precision: "auto" is bf16 where the GPU has it, else float32."""
     place = place or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    able = place.type == "cuda" and torch.cuda.is_bf16_supported()
+    able = place.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     if config_precision == "bf16" or (config_precision == "auto" and able):
         return Device(place, torch.bfloat16)
     return Device(place, torch.float32)
@@ -86,15 +86,16 @@ def _pad_token(found: Any) -> str:
 
 def network(files: encoder.Encoder, pad_id: int, dtype: torch.dtype) -> Any:
     """AutoModelForSequenceClassification with one output, no dropout, weights in `dtype`."""
-    from transformers import AutoModelForSequenceClassification
+    from transformers import AutoConfig, AutoModelForSequenceClassification
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     before = logging.get_verbosity()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # a new `score` is what we want
     try:
+        config = _without_dropout(AutoConfig.from_pretrained(files.folder, num_labels=1, **OPTIONS))
         model: Any = AutoModelForSequenceClassification.from_pretrained(
-            files.folder, num_labels=1, dtype=dtype, use_safetensors=True, **OPTIONS
+            files.folder, config=config, dtype=dtype, use_safetensors=True, **OPTIONS
         )
     except (OSError, ValueError, KeyError) as error:
         raise BackboneError(
@@ -107,12 +108,17 @@ def network(files: encoder.Encoder, pad_id: int, dtype: torch.dtype) -> Any:
             f"{type(model).__name__} has no linear `score` head; use a decoder-only backbone."
         )
     model.config.get_text_config().pad_token_id = pad_id
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-        if isinstance(getattr(module, "attention_dropout", None), float):
-            module.attention_dropout = 0.0
     return model
+
+
+def _without_dropout(config: Any) -> Any:
+    """A response that is encoded twice has one reward. Some networks read the rates from their configuration
+    in every pass, so it is there that they are 0."""
+    for part in {id(part): part for part in (config, config.get_text_config())}.values():
+        for name, value in vars(part).items():
+            if "drop" in name and isinstance(value, float):
+                setattr(part, name, 0.0)
+    return config
 
 
 def check_length(model: Any, config: FinetuneConfig) -> None:

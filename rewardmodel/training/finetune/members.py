@@ -106,9 +106,12 @@ class Nursery:
 def _targets(model: nn.Module, asked: str) -> list[str]:
     """Names of the layers that get an adapter. PEFT's own "all-linear" would take the reward heads of the
     members before for layers of the backbone."""
+    from transformers.pytorch_utils import Conv1D
+
     if asked != "all-linear":
         return [part.strip() for part in asked.split(",")]
-    found = {path for path, module in model.named_modules() if isinstance(module, nn.Linear)}
+    linear = (nn.Linear, Conv1D)  # GPT-2 calls its linear layers so
+    found = {path for path, module in model.named_modules() if isinstance(module, linear)}
     return sorted(found - {"score"})
 
 
