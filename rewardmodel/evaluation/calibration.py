@@ -98,9 +98,13 @@ def calibration(log_p: np.ndarray, shares: np.ndarray, prompt: np.ndarray, draws
 
 
 def equal_mass_bins(predicted: np.ndarray, bins: int = BINS) -> list[np.ndarray]:
-    """Row numbers of each bin: as many pairs in each as can be, in order of the prediction."""
+    """Row numbers of each bin, in order of the prediction: as many pairs in each as can be with equal
+    predictions together, as which of them comes first says nothing."""
     order = np.argsort(predicted, kind="stable")
-    return [rows for rows in np.array_split(order, bins) if len(rows)]
+    rising = predicted[order]
+    number = np.repeat(np.arange(bins), [len(rows) for rows in np.array_split(order, bins)])
+    middle = (np.searchsorted(rising, rising) + np.searchsorted(rising, rising, side="right") - 1) // 2
+    return [order[number[middle] == i] for i in np.unique(number[middle])]
 
 
 def expected_calibration_error(

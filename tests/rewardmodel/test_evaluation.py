@@ -141,6 +141,15 @@ def test_bins_hold_equal_numbers() -> None:
     assert sorted(np.concatenate(bins).tolist()) == list(range(152))
 
 
+def test_equal_predictions_share_a_bin_whatever_their_order() -> None:
+    predicted = np.array([0.2, 0.5, 0.5, 0.5, 0.5, 0.9])
+    assert [rows.tolist() for rows in calibration.equal_mass_bins(predicted, 3)] == [[0], [1, 2, 3, 4], [5]]
+    seen = np.array([0.0, 0, 0, 1, 1, 1])
+    found = calibration.expected_calibration_error(np.full(6, 0.5), seen, np.arange(6), draws(6))
+    assert found.value == 0  # half of the votes, as predicted
+    assert calibration.equal_mass_bins(np.zeros(0)) == []
+
+
 def test_nll_and_brier_by_hand() -> None:
     p = np.array([[0.5, 0.25, 0.25]])
     found = calibration.calibration(np.log(p), np.array([[1.0, 0, 0]]), np.zeros(1, int), draws(1))
