@@ -56,5 +56,5 @@ def start(counts: Tensor) -> Tensor:
 
     counts: (K, M) answers, half an answer each added.  Returns (K - 1, M) free numbers.
     """
-    shares = (counts + 0.5) / (counts + 0.5).sum(0)
-    return raw_cut_points(torch.logit(torch.cumsum(shares, dim=0)[:-1]))
+    shares = (counts.double() + 0.5) / (counts.double() + 0.5).sum(0)  # half an answer among millions
+    return raw_cut_points(torch.logit(torch.cumsum(shares, dim=0)[:-1])).to(counts.dtype)

@@ -61,6 +61,12 @@ def test_it_starts_at_the_shares_of_the_points() -> None:
     torch.testing.assert_close(cuts[:, 0], expected)
 
 
+def test_points_that_nobody_gave_among_millions_start_finite() -> None:
+    raw = rating.start(torch.tensor([[2e7], [2e7], [0.0], [2e7], [0.0]]))
+    assert raw.dtype == torch.float32
+    assert torch.isfinite(raw).all()
+
+
 def test_gradients_and_extremes() -> None:
     rng = np.random.default_rng(1)
     points = torch.arange(1, 6)
