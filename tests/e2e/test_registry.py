@@ -33,6 +33,25 @@ def test_a_leaderboard_is_read_and_turned_to_equal_style(visit: Callable[..., ob
     seen.assert_clean()
 
 
+CUT = """spans => spans.filter(one => one.scrollWidth > one.clientWidth + 1
+    || one.scrollHeight > one.clientHeight + 1).map(one => one.textContent)"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_names_that_differ_at_their_end_are_whole_where_models_meet(
+    visit: Callable[..., object], width: int
+) -> None:
+    family = {f"meta-llama/Llama-3.1-{size}B-Instruct-Turbo": size / 400 for size in (8, 70, 405)}
+    project = played_project(20, strengths=family)
+    engineer = factories.user()
+    member(engineer, project, Role.ENGINEER)
+    seen = visit(engineer, f"/p/{project.slug}/leaderboard/", width=width)
+    names = seen.page.locator("#wrap-win-rates th > span")
+    assert names.count() == 6
+    assert names.evaluate_all(CUT) == []
+    assert fits(seen.page, width)
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_two_runs_are_ticked_and_compared(visit: Callable[..., object], width: int) -> None:
     project = factories.project()
