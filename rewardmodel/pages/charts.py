@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rewardmodel.pages.figures import with_range
+
 WIDTH, HEIGHT = 640.0, 260.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 12.0, 34.0
 
@@ -142,7 +144,7 @@ def whiskers(rows: Sequence[tuple[str, int, Mapping[str, Any]]]) -> Whiskers | N
                 low=x(_low(found)),
                 value=x(found["value"]),
                 high=x(_high(found)),
-                text=interval(found),
+                text=with_range(found),
             )
             for label, series, found in known
         ),
@@ -168,16 +170,6 @@ def reliability(bins: Sequence[Mapping[str, float]]) -> Reliability | None:
     return Reliability(
         dots, tuple(Tick(side * at, f"{at:g}") for at in (0, 0.25, 0.5, 0.75, 1)), side, offset
     )
-
-
-def interval(found: Mapping[str, Any], places: int = 3) -> str:
-    """A value with its 95 % interval in words: 0.800 (0.772 to 0.829)."""
-    value, low, high = found.get("value"), found.get("low"), found.get("high")
-    if value is None:
-        return "undefined"
-    if low is None or high is None:
-        return f"{value:.{places}f}"
-    return f"{value:.{places}f} ({low:.{places}f} to {high:.{places}f})"
 
 
 def _low(found: Mapping[str, Any]) -> float:

@@ -13,7 +13,7 @@ from annotation.charts import decimal, thousands
 from rewardmodel.evaluation.clustered import Interval
 from rewardmodel.evaluation.gate import ENOUGH_PAIRS, ENOUGH_PROMPTS, Comparison
 from rewardmodel.models import TrainingRun
-from rewardmodel.pages import charts
+from rewardmodel.pages import charts, figures
 from rewardmodel.services import common_pairs
 
 MOST = 4  # runs on one page: more columns nobody reads
@@ -143,7 +143,7 @@ def _metric(label: str, runs: Sequence[TrainingRun], path: Sequence[str]) -> Lin
         found: Any = run.metrics or {}
         for key in path:
             found = (found or {}).get(key)
-        return charts.interval(found) if isinstance(found, Mapping) and found else "–"
+        return figures.with_range(found) if isinstance(found, Mapping) and found else "–"
 
     return _line(label, runs, value)
 

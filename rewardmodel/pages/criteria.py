@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
 
-from rewardmodel.pages import charts, figures
+from rewardmodel.pages import figures
 from rewardmodel.pages.leaderboard import Option
 
 Metrics = Mapping[str, Any]
@@ -71,7 +71,7 @@ def _line(metrics: Metrics, option: Option, weight: str) -> Line:
     return Line(
         option=option,
         weight=weight,
-        accuracy=charts.interval(metrics.get("accuracy") or {}),
+        accuracy=figures.with_range(metrics.get("accuracy") or {}),
         length=figures.number(((metrics.get("baselines") or {}).get("length") or {}).get("value")),
         nll=figures.number(metrics.get("nll")),
         ece=figures.number(metrics.get("ece")),

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from rewardmodel.models import HandOver, TrainingRun
-from rewardmodel.pages import charts
+from rewardmodel.pages import figures
 from rewardmodel.pages.runs import Row
 from rewardmodel.services import handing_over
 
@@ -56,7 +56,7 @@ def _facts(held_out: dict[str, Any]) -> tuple[Row, ...]:
     }
     pairs = _("%(n)s held-out pairs")
     return tuple(
-        Row(label, charts.interval(held_out[name]), pairs % {"n": held_out[name]["n"]})
+        Row(label, figures.with_range(held_out[name]), pairs % {"n": held_out[name]["n"]})
         for name, label in labels.items()
         if held_out.get(name, {}).get("value") is not None
     )

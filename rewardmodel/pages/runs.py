@@ -64,7 +64,7 @@ def listed(run: TrainingRun) -> ListedRun:
     return ListedRun(
         run=run,
         tone=TONES[TrainingRun.State(run.state)],
-        accuracy=charts.interval(metrics["accuracy"]) if metrics else "",
+        accuracy=figures.with_range(metrics["accuracy"]) if metrics else "",
         length=_short(baselines.get("length", {})) if metrics else "",
         calibration=figures.number(metrics.get("ece")) if metrics else "",
         pairs=thousands(metrics["accuracy"]["n"]) if metrics else "",
@@ -241,7 +241,7 @@ def _details(metrics: Mapping[str, Any]) -> tuple[Row, ...]:
         ),
         Row(
             _("Accuracy where one side leads"),
-            charts.interval(metrics.get("accuracy_leaning", {})),
+            figures.with_range(metrics.get("accuracy_leaning", {})),
             _("also where “equal” had the most votes"),
         ),
         Row(

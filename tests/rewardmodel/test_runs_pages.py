@@ -2,12 +2,13 @@
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from annotation.services import heartbeat
 from rewardmodel import selectors
 from rewardmodel.models import Ensemble, TrainingRun
 from rewardmodel.pages import charts
+from rewardmodel.pages import runs as presentation
 from rewardmodel.services import leasing, promoting, sending
 from tests import factories
 from tests.annotation.ordering import item_of, vote
@@ -113,6 +114,13 @@ def test_the_list_shows_accuracy_beside_the_baselines_at_a_fixed_price(cast, dja
         trained(cast.project)
     with django_assert_num_queries(15):
         client.get(url("runs", cast.project))
+
+
+def test_intervals_are_in_the_language_of_the_page(cast):
+    run = trained(cast.project)
+    with translation.override("de"):
+        assert presentation.listed(run).accuracy == "0,710 (0,620 bis 0,800)"
+        assert presentation.report(run).accuracy.rows[0].text == "0,710 (0,620 bis 0,800)"
 
 
 @pytest.mark.slow
