@@ -87,8 +87,11 @@ def _one_prompt(body: dict[str, Any]) -> dict[str, Any]:
     if "responses" not in body:
         given = {name: body[name] for name in ("prompt", "response") if name in body}
         return rest | {"items": [given]}
-    if not isinstance(body["responses"], list):
-        words = "responses: must be a list of texts."
+    if "response" in body:
+        words = "response: give either response or responses."
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, words, field="response")
+    if not isinstance(body["responses"], list) or not 1 <= len(body["responses"]) <= MOST:
+        words = f"responses: must be a list of 1 to {MOST} texts."
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, words, field="responses")
     return rest | {"items": [{"prompt": body.get("prompt"), "response": each} for each in body["responses"]]}
 

@@ -109,10 +109,17 @@ def test_what_is_wrong_is_said_in_json(cast, asked, settings):
         ("[]", 422),
         ({"items": []}, 422),
         ({"items": [BODY] * 1001}, 422),
-        ({"prompt": "p", "responses": "r"}, 422),
     ):
         answer = post(token, body)
         assert (answer.status_code, bool(answer.json()["error"])) == (status, True)
+    for more, field in (
+        ({"responses": "r"}, "responses"),
+        ({"responses": []}, "responses"),
+        ({"responses": ["r"] * 1001}, "responses"),
+        ({"response": "r", "responses": ["s"]}, "response"),
+    ):
+        answer = post(token, {"prompt": "p", **more})
+        assert (answer.status_code, answer.json()["field"]) == (422, field)
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 10
     assert post(token).status_code == 413
     assert asked == []
