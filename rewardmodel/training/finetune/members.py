@@ -54,7 +54,7 @@ class Nursery:
     def make(self, number: int, parameters: Mapping[str, Tensor]) -> Member:
         """Member `number` at its start: the same for the same seed. parameters: where those of the likelihood
         begin."""
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):  # all that is drawn is drawn on the processor
             model = self._base(number)  # before the seed: what loading draws, not every member draws
             torch.manual_seed(1_000_003 * self.config.seed + number)
             model = self._adapted(model, number) if self.config.method == "lora" else model
@@ -65,6 +65,10 @@ class Nursery:
             base.activation_checkpointing_enable({"use_reentrant": False})
         own = {name: nn.Parameter(value.clone().to(self.on.place)) for name, value in parameters.items()}
         return Member(number, model, own, self.on)
+
+    def close(self) -> None:
+        """Let go of the weights that adapters share: no more members are made."""
+        self._shared = None
 
     def _base(self, number: int) -> Any:
         """What member `number` is made of: a copy of the backbone, or the one that adapters share."""

@@ -16,7 +16,7 @@ import torch
 from rewardmodel.likelihood import pair
 from rewardmodel.likelihood.objective import Objective, Term
 from rewardmodel.training import data, files, plan, votes
-from rewardmodel.training.failure import TooFewError
+from rewardmodel.training.failure import BackboneError, TooFewError
 from rewardmodel.training.finetune import backbone, loop, members, preflight, texts
 from rewardmodel.training.finetune.config import FinetuneConfig
 
@@ -55,14 +55,29 @@ def prepare(
     problem = _problem(snapshot, whole, terms, tokenizer, config)
     made = (source, config, tokenizer.pad_token_id, backbone.device(config.precision, place))
     drawn = loop.draw(problem, config, 0)
+    identity = json.dumps([config.as_dict(), snapshot.sha256, source.revision])
+    fingerprint = hashlib.sha256(identity.encode()).hexdigest()
+    if report is not None:
+        _check_begun(report, fingerprint)
     checked = preflight.check(members.Nursery(*made), tokenizer, problem, drawn, config)
     gc.collect()  # the weights that were tried on
     if report is not None:
-        files.write_json(report, {"template": template, "rows": rows, **checked})
-    identity = json.dumps([config.as_dict(), snapshot.sha256, source.revision])
-    fingerprint = hashlib.sha256(identity.encode()).hexdigest()
+        files.write_json(report, {"run": fingerprint, "template": template, "rows": rows, **checked})
     nursery = members.Nursery(*made)
     return Prepared(snapshot, problem, tokenizer, template, nursery, learned.counts, rows, fingerprint)
+
+
+def _check_begun(report: Path, fingerprint: str) -> None:
+    """Members on two backbones are no ensemble. Configuration and snapshot are those of the run already."""
+    try:
+        begun = json.loads(report.read_text(encoding="utf-8"))["run"]
+    except (OSError, ValueError, KeyError):  # it begins now
+        return
+    if begun != fingerprint:
+        raise BackboneError(
+            "The run was started with another backbone: its files have changed since. Bring them back, or "
+            "use a new run folder."
+        )
 
 
 def _rows(

@@ -51,9 +51,8 @@ def train(request: Request, stop: Stop) -> dict[str, Any]:
     learned = votes.read(request.snapshot, snapshot)
     prepared = prepare(snapshot, learned, request.config, everyone.place, report)
     run.train_members(prepared)
-    metrics = run.finish(prepared, began) if everyone.first else {}
-    everyone.wait()
-    return metrics
+    # The others leave: evaluating may take longer than a process is waited for.
+    return run.finish(prepared, began) if everyone.first else {}
 
 
 class _Run:
@@ -79,6 +78,7 @@ class _Run:
             else:
                 self._train(prepared, number, drawn)
             self.done += len(drawn.steps)
+        prepared.nursery.close()  # what is scored next is read from the disk
 
     def _train(self, prepared: Prepared, number: int, drawn: loop.Draw) -> None:
         """Train one member from its newest checkpoint, and write it."""

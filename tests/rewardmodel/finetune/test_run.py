@@ -1,8 +1,11 @@
 """A whole fine-tuning run: what it learns, what it writes, what it refuses."""
 
+import gc
 import signal
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,12 +15,13 @@ from safetensors.torch import load_file
 
 from rewardmodel.pages import findings
 from rewardmodel.pages import preflight as preflight_page
-from rewardmodel.training import data, ensemble
+from rewardmodel.training import data, ensemble, stopping, votes
 from rewardmodel.training.failure import EnsembleError
-from rewardmodel.training.finetune import bundle
+from rewardmodel.training.finetune import backbone, bundle, members, processes, run
 from rewardmodel.training.scoring import score, scorer
 from rewardmodel.training.scoring.conversation import Exchange, Turn
 from tests.rewardmodel.finetune.tiny import prepare, read, train
+from tests.rewardmodel.finetune.tiny import settings as tiny_settings
 from tests.rewardmodel.synthetic import write_backbone
 
 
@@ -248,3 +252,74 @@ def test_what_is_wrong_is_said_before_anything_is_trained(
     assert failure["kind"] == kind
     assert words in failure["reason"]
     assert not (tmp_path / "run" / "ensemble").exists()
+
+
+@pytest.mark.slow
+def test_a_run_is_not_resumed_on_another_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members that are finished would be mixed with members of other weights."""
+    snapshot, settings = prepare(tmp_path, members=2)
+    out, save = tmp_path / "run", members.save
+
+    def killed(member: members.Member, folder: Path, description: dict[str, object]) -> None:
+        save(member, folder, description)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(members, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(snapshot, out, settings)
+    first = load_file(out / "ensemble" / "member0" / "adapter_model.safetensors")
+    write_backbone(tmp_path / "backbone", seed=9)
+    assert train(snapshot, out, settings) == 1
+    assert read(out / "failure.json")["kind"] == "backbone"
+    assert "another backbone" in read(out / "failure.json")["reason"]
+    write_backbone(tmp_path / "backbone", seed=0)
+    assert train(snapshot, out, settings) == 0
+    again = load_file(out / "ensemble" / "member0" / "adapter_model.safetensors")
+    assert all(torch.equal(value, again[name]) for name, value in first.items())
+
+
+@pytest.mark.slow
+def test_the_backbone_is_not_held_twice_when_the_ensemble_is_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scoring reads the files; the weights that were trained on are gone by then."""
+    networks: list[weakref.ref[torch.nn.Module]] = []
+    load, score_ = backbone.network, bundle.score
+    held: list[int] = []
+
+    def loaded(*arguments: Any) -> Any:
+        model = load(*arguments)
+        networks.append(weakref.ref(model))
+        return model
+
+    def scored(*arguments: Any, **options: Any) -> bundle.Rewards:
+        gc.collect()
+        held.append(sum(network() is not None for network in networks))
+        return score_(*arguments, **options)
+
+    monkeypatch.setattr(backbone, "network", loaded)
+    monkeypatch.setattr(bundle, "score", scored)
+    snapshot, settings = prepare(tmp_path)
+    assert train(snapshot, tmp_path / "run", settings) == 0
+    assert len(networks) == 3  # checked, trained, scored
+    assert held == [0]
+
+
+def test_other_processes_do_not_wait_for_the_evaluation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that waits longer than the others may take is ended, and its run with it."""
+    events: list[str] = []
+    everyone = processes.Processes(1, 2, torch.device("cpu"))
+    nothing: Any = lambda *_, **__: None  # noqa: E731
+    monkeypatch.setattr(processes, "join", lambda: everyone)
+    monkeypatch.setattr(processes.Processes, "wait", lambda _: events.append("waited"))
+    for module, name in ((data, "read"), (votes, "read"), (run, "claim"), (run, "prepare")):
+        monkeypatch.setattr(module, name, nothing)
+    monkeypatch.setattr(run._Run, "train_members", lambda *_: events.append("trained"))
+    monkeypatch.setattr(run._Run, "finish", lambda *_: events.append("evaluated"))
+    snapshot, path = prepare(tmp_path)
+    asked = run.Request(snapshot, tmp_path / "run", tiny_settings(path), tmp_path)
+    assert run.train(asked, stopping.Stop()) == {}
+    assert events == ["waited", "trained"]
