@@ -1,13 +1,14 @@
 """Pairs on which two runs can be compared: both predict them, neither has learned from them."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from annotation.services import snapshotting
@@ -33,6 +34,8 @@ PAIR_COLUMNS = [
     "split",
 ]
 PREDICTION_COLUMNS = ["pair_id", "prompt_id", "d", "p_a", "p_b", "p_tie", "share_a", "share_b", "share_tie"]
+PREDICTED = ("d", "p_a", "p_b", "p_tie")
+OLD = "_old"
 AUDIT = "audit"  # the origin of pairs drawn at random
 
 Row = Mapping[str, Any]
@@ -95,20 +98,29 @@ def out_of_fold(new: TrainingRun, old: TrainingRun) -> CommonPairs:
     """Pairs in both runs' predictions.parquet: each was predicted by heads that did not see its prompt."""
     try:
         mine, theirs = (
-            {
-                row["pair_id"]: row
-                for row in pq.read_table(
-                    folder_of(run) / "predictions.parquet", columns=PREDICTION_COLUMNS
-                ).to_pylist()
-            }
+            pq.read_table(folder_of(run) / "predictions.parquet", columns=PREDICTION_COLUMNS)
             for run in (new, old)
         )
     except OSError:  # a run from before predictions were kept
-        mine, theirs = {}, {}
-    common = sorted(mine.keys() & theirs.keys())
-    pairs = [mine[key] for key in common]
-    shares = [(pair["share_a"], pair["share_b"], pair["share_tie"]) for pair in pairs]
-    return _common(shares, pairs, *([_predicted(side[key]) for key in common] for side in (mine, theirs)))
+        return _common([], [], [], [])
+    theirs = theirs.select(["pair_id", *PREDICTED])
+    both = mine.join(theirs, "pair_id", join_type="inner", right_suffix=OLD).sort_by("pair_id")
+    return CommonPairs(
+        _columns(both, ("share_a", "share_b", "share_tie")),
+        np.array(both["prompt_id"].to_pylist(), dtype=np.str_),
+        np.zeros(len(both), dtype=np.bool_),
+        _predicted(both, ""),
+        _predicted(both, OLD),
+    )
+
+
+def _predicted(both: pa.Table, suffix: str) -> Side:
+    d, *p = (name + suffix for name in PREDICTED)
+    return Side(_columns(both, [d])[:, 0], np.log(np.maximum(_columns(both, p), 1e-12)))
+
+
+def _columns(table: pa.Table, names: Sequence[str]) -> npt.NDArray[np.float64]:
+    return np.stack([table[name].to_numpy() for name in names], axis=1)
 
 
 def _learned_from(snapshot: Path) -> set[str]:
@@ -128,11 +140,6 @@ def _scored(
     reward = dict(zip(scores.ids, scores.rewards.astype(np.float64).mean(axis=1), strict=True))
     d = np.array([reward[pair["response_a"]] - reward[pair["response_b"]] for pair in pairs])
     return list(zip(d.tolist(), log_probabilities(d, scores.temperature, scores.tau), strict=True))
-
-
-def _predicted(row: Row) -> tuple[float, np.ndarray]:
-    p = np.array([row["p_a"], row["p_b"], row["p_tie"]])
-    return row["d"], np.log(np.maximum(p, 1e-12))
 
 
 def _common(

@@ -245,6 +245,25 @@ def test_where_the_files_of_the_old_snapshot_are_gone_the_predictions_decide():
 
 
 @pytest.mark.django_db
+def test_predictions_are_put_side_by_side_by_the_pair_whatever_their_order():
+    d, shares, prompt, rng = world()
+    project = factories.project()
+    new, old = (trained(project, told, shares, prompt) for told in (d, 2 * d))
+    rows = rng.permutation(len(d))[:100]
+    predictions = run_folder(old) / "predictions.parquet"
+    pq.write_table(pq.read_table(predictions).take(rows), predictions)
+    found = common_pairs.out_of_fold(new, old)
+    rows = sorted(rows, key=str)
+    np.testing.assert_array_equal(found.new.d, d[rows])
+    np.testing.assert_array_equal(found.old.d, 2 * d[rows])
+    np.testing.assert_allclose(found.old.log_p, log_probabilities(2 * d[rows], 1.0, -1.0))
+    np.testing.assert_array_equal(found.shares, shares[rows])
+    assert found.prompt.tolist() == [str(one) for one in prompt[rows]]
+    (run_folder(old) / "predictions.parquet").unlink()
+    assert len(common_pairs.out_of_fold(new, old).prompt) == 0
+
+
+@pytest.mark.django_db
 def test_what_somebody_promoted_meanwhile_stays():
     d, shares, prompt, _ = world()
     project = factories.project()
