@@ -1,23 +1,22 @@
 """How much memory a fine-tuning run will take, before it takes it.
 
-Weights, gradients and Adam's two moments are counted; activations follow Korthikanti et al. (2022, "Reducing
-activation recomputation in large transformer models", eq. 2) without the attention matrix, which fused
-attention never stores: 34 · s · h bytes a layer at two bytes a number, twice that at four; with gradient
-checkpointing one layer's plus 2 · s · h (4) for each layer's input.
+Weights, gradients and Adam's two moments are counted. What a forward pass keeps for its backward is measured
+on one and on two short sequences and grows with the tokens from there: so it is that of this very network,
+whatever its layers, its precision and its adapters keep. With gradient checkpointing a pass keeps the input
+of each layer, and while the backward is in a layer, all that this layer keeps without.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from rewardmodel.training.finetune.backbone import Device, unwrapped
+from rewardmodel.training.finetune.backbone import Device, pooled, unwrapped
 from rewardmodel.training.finetune.config import FinetuneConfig
 
-PER_TOKEN_AND_LAYER = 17  # numbers, of the hidden width, kept for the backward pass
+TRIED = 64  # tokens of a sequence on which is measured
 
 
 @dataclass(frozen=True)
@@ -42,14 +41,37 @@ def estimate(model: nn.Module, config: FinetuneConfig, tokens: int, on: Device) 
     everything = {id(value): value for value in model.parameters()}.values()
     trained = [value for value in everything if value.requires_grad]
     numbers = sum(value.numel() for value in trained)
-    shape: Any = unwrapped(model).config.get_text_config()
-    size = 2 if on.precision == torch.bfloat16 else 4
-    layer = PER_TOKEN_AND_LAYER * tokens * shape.hidden_size * size
-    layers = int(shape.num_hidden_layers)
-    inputs = tokens * shape.hidden_size * size * layers
-    activations = layer + inputs if config.gradient_checkpointing else layer * layers
+    length = min(TRIED, config.max_length)
+    activations = _kept(model.eval(), tokens, length, on)  # without checkpointing
+    model.train()
+    if config.gradient_checkpointing:
+        layers = int(unwrapped(model).config.get_text_config().num_hidden_layers)
+        activations = _kept(model, tokens, length, on) + activations // layers
     weights = sum(value.numel() * value.element_size() for value in everything)
     return Estimate(weights, 4 * numbers, 8 * numbers, activations)
+
+
+def _kept(model: nn.Module, tokens: int, length: int, on: Device) -> int:
+    """Bytes that a pass over so many tokens keeps for its backward, weights apart; copies of weights in
+    another precision count once. length: of the sequences that are tried."""
+    one, two = (_measured(model, rows, length, on) for rows in (1, 2))
+    return max(one, one + (two - one) * (tokens - length) // length)
+
+
+def _measured(model: nn.Module, rows: int, length: int, on: Device) -> int:
+    held: dict[int, int] = {value.untyped_storage().data_ptr(): 0 for value in model.parameters()}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        held.setdefault(storage.data_ptr(), storage.nbytes())
+        return tensor
+
+    ids, mask = (fill((rows, length), dtype=torch.long) for fill in (torch.zeros, torch.ones))
+    mask[:, -1] = 0  # padded, as passes are
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        hidden = pooled(model, ids, mask, on)
+    del hidden  # until here the graph keeps its tensors, so that no address is used twice
+    return sum(held.values())
 
 
 def free(on: Device) -> int:

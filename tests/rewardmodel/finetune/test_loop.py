@@ -219,6 +219,44 @@ def test_full_training_needs_sixteen_bytes_a_weight_and_lora_few(tmp_path: Path)
     assert stored.activations > all_.activations
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("checkpointing", [True, False])
+def test_the_estimate_is_what_a_large_pass_keeps(
+    tmp_path: Path, precision: torch.dtype, method: str, checkpointing: bool
+) -> None:
+    """Told from 128 tokens, for 16 times as many; a wide network keeps more, which no rule of thumb knows."""
+    on = backbone.Device(ALONE.place, precision)
+    told = {}
+    for width in (64, 256):
+        path = write_backbone(tmp_path / f"of{width}", num_hidden_layers=4, intermediate_size=width)
+        config = FinetuneConfig(
+            backbone=str(path), method=method, max_length=128, gradient_checkpointing=checkpointing
+        )
+        model = members.Nursery(backbone.locate(str(path), None), config, 0, on).make(0, {}).model
+        found = memory.estimate(model, config, 2_048, on).activations
+        kept = kept_by(model.train(), on) + (kept_by(model.eval(), on) / 4 if checkpointing else 0)
+        assert found == pytest.approx(kept, rel=0.1)
+        told[width] = found
+    assert told[256] > 1.3 * told[64]
+
+
+def kept_by(model: torch.nn.Module, on: backbone.Device) -> int:
+    """Bytes that a pass over 2,048 tokens keeps, all of it counted."""
+    ids = torch.randint(5, 20, (32, 64))
+    mask = torch.ones_like(ids)
+    mask[::2, -7:] = 0
+    seen: dict[int, Tensor] = {}
+    weights = {value.data_ptr() for value in model.parameters()}
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: seen.setdefault(tensor.untyped_storage().data_ptr(), tensor), lambda tensor: tensor
+    ):
+        hidden = backbone.pooled(model, ids, mask, on)
+    assert hidden.requires_grad
+    return sum(value.untyped_storage().nbytes() for value in seen.values() if value.data_ptr() not in weights)
+
+
 def test_a_pad_token_that_is_eos_is_replaced_or_refused(tmp_path: Path) -> None:
     files = backbone.locate(str(write_backbone(tmp_path / "same", pad="<|end|>")), None)
     assert backbone.tokenizer(files, None).pad_token == "<unk>"  # the only reserved one it has
