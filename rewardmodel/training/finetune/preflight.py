@@ -30,7 +30,7 @@ def check(
     learner = Learner(nursery.make(0, drawn.parameters), problem, drawn, config)
     sample = _sample(problem)
     return {
-        "tokenizer": _tokenizer(tokenizer, sample),
+        "tokenizer": _tokenizer(tokenizer, problem),
         "memory": _memory(learner, problem, drawn, config),
         "rewards": _invariance(learner, sample),
         "head": _head(learner),
@@ -45,9 +45,10 @@ def _sample(problem: Problem) -> list[Sequence[int]]:
     return [problem.sequences[i] for i in order[at]]
 
 
-def _tokenizer(tokenizer: Any, sample: list[Sequence[int]]) -> dict[str, Any]:
+def _tokenizer(tokenizer: Any, problem: Problem) -> dict[str, Any]:
     pad, eos = tokenizer.pad_token_id, tokenizer.eos_token_id
-    for ids in sample:
+    for row in np.unique(problem.rows.responses):
+        ids = problem.sequences[row]
         if eos not in ids[-2:]:
             raise PreflightError(
                 "A response does not end with EOS: the chat template and the tokenizer disagree."

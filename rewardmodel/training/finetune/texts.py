@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from jinja2 import TemplateError
+
 from rewardmodel.training.data import Responses
 from rewardmodel.training.failure import BackboneError
 
@@ -27,9 +29,19 @@ def tokenise(
     found: list[list[int]] = []
     for start in range(0, len(wanted), CHUNK):
         part = wanted[start : start + CHUNK]
-        texts = [rendered(tokenizer, template, *_conversation(responses, int(row))) for row in part]
+        texts = [_rendered(tokenizer, template, responses, int(row)) for row in part]
         found += tokenizer(texts, add_special_tokens=template == "plain")["input_ids"]
     return [_ended(tokenizer, ids) for ids in found]
+
+
+def _rendered(tokenizer: Any, template: str, responses: Responses, row: int) -> str:
+    try:
+        return rendered(tokenizer, template, *_conversation(responses, row))
+    except TemplateError as error:  # some take no system turn, or want turns to alternate
+        raise BackboneError(
+            f"The chat template cannot write the conversation of response {responses.ids[row]!r}: {error}. "
+            'Set template to "plain", or use a backbone whose template can.'
+        ) from None
 
 
 def rendered(tokenizer: Any, template: str, turns: list[dict[str, str]], text: str) -> str:

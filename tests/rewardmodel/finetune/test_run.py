@@ -22,7 +22,7 @@ from rewardmodel.training.scoring import score, scorer
 from rewardmodel.training.scoring.conversation import Exchange, Turn
 from tests.rewardmodel.finetune.tiny import prepare, read, train
 from tests.rewardmodel.finetune.tiny import settings as tiny_settings
-from tests.rewardmodel.synthetic import write_backbone
+from tests.rewardmodel.synthetic import write_backbone, write_tables
 
 
 @pytest.fixture(autouse=True)
@@ -252,6 +252,30 @@ def test_what_is_wrong_is_said_before_anything_is_trained(
     assert failure["kind"] == kind
     assert words in failure["reason"]
     assert not (tmp_path / "run" / "ensemble").exists()
+
+
+def test_a_conversation_that_the_template_refuses_is_named(tmp_path: Path) -> None:
+    snapshot, settings = prepare(tmp_path)
+    refusing = "{% if messages|length > 1 %}{{ raise_exception('Only one turn') }}{% endif %}"
+    (tmp_path / "backbone" / "chat_template.jinja").write_text(refusing)
+    assert train(snapshot, tmp_path / "run", settings) == 1
+    failure = read(tmp_path / "run" / "failure.json")
+    assert failure["kind"] == "backbone"
+    assert "'p000r0': Only one turn. Set template to \"plain\"" in failure["reason"]
+
+
+def test_the_pad_token_is_looked_for_in_every_text(tmp_path: Path) -> None:
+    """One response of many holds it, and it is none of those that are encoded in several ways."""
+    snapshot, settings = prepare(tmp_path, prompts=20, template="plain", pad_token="<|system|>")
+    rows = pq.read_table(snapshot / "responses.parquet").to_pylist()
+    pairs = pq.read_table(snapshot / "preferences.parquet").to_pylist()
+    learned = next(pair["response_a"] for pair in pairs if pair["split"] == "train")
+    for row in rows:
+        if row["response_id"] == learned:
+            row["text"] = " ".join(["<|system|>", *row["text"].split()[1:]])
+    other = write_tables(tmp_path / "other", rows, pairs)
+    assert train(other, tmp_path / "run", settings) == 1
+    assert "occurs in a text" in read(tmp_path / "run" / "failure.json")["reason"]
 
 
 @pytest.mark.slow
