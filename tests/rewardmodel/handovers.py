@@ -84,7 +84,8 @@ def write_ready(out: Path, bundle: Path) -> dict[str, Any]:
         golden.Example([{"role": "user", "content": "the river"}, {"role": "assistant", "content": text}], {})
         for text in texts
     ]
-    about = {"kind": "fine-tuned", "criterion": "overall", "member": 0, "left_out": {"length": 0.25}}
+    about = {"kind": "fine-tuned", "criterion": "overall", "member": 0, "left_out": {"length": 0.25},
+             "longest_tokens": 64}  # fmt: skip
     return package.write(out, package.Contents(model, tokenizer, bundle, examples, about))
 
 

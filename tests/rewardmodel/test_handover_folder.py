@@ -53,6 +53,7 @@ def test_it_holds_model_ensemble_golden_scores_check_card_and_hashes(handed, tra
         assert (handed / "ensemble" / original.name).read_bytes() == original.read_bytes()
     readme = (handed / "README.md").read_text()
     assert "On 10 held-out pairs it prefers the same response as the ensemble in " in readme
+    assert f"more than {about['longest_tokens']} tokens is an error" in readme
     for word in ("TRL", "OpenRLHF", "LLaMA-Factory", "verl", "reward_model_type: api"):
         assert word in readme
 
@@ -170,6 +171,8 @@ def test_a_ready_decoder_is_handed_over_with_a_value_head(trained, tmp_path):
     assert handovers.check(out).returncode == 0
     readme = (out / "README.md").read_text()
     assert "reward_model_type: full" in readme
+    assert "texts of at most 64 tokens, and of a longer one Laurel reads the end" in readme
+    assert "is an error" not in readme  # what an encoder does with a longer one
     assert (
         "fine-tuned model, member 0. The ensemble adds +0.250 · log(1 + characters of the response)" in readme
     )

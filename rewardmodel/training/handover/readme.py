@@ -32,8 +32,7 @@ which people prefer one to the other, ties apart.
     GRPOTrainer(model=policy, reward_funcs="/path/to/model", train_dataset=conversations, …)
 
 The data set must be conversational (a `prompt` of turns): TRL then renders prompt and completion with this
-folder's chat template. Plain strings are joined without it and get no meaningful score. TRL does not cut
-texts: one of more than {longest} tokens is an error.
+folder's chat template. Plain strings are joined without it and get no meaningful score. {long}
 """
 
 _DISTILLED = """It was taught to give the mean reward of the ensemble in `ensemble/` divided by its
@@ -42,6 +41,12 @@ temperature. {faithful}
 pairs. The token `[length-k]` that the chat template writes tells the model how long the response is: form no
 text without it. The ensemble knows how sure it is; this one model does not. Where that matters, ask Laurel's
 reward server."""
+
+_TOO_LONG = "TRL does not cut\ntexts: one of more than {longest} tokens is an error."
+_LONG = (
+    "TRL does not cut\ntexts: the model has learned from texts of at most {longest} tokens, and of a longer "
+    "one Laurel reads the end."
+)
 
 _ENCODER = """
 ## OpenRLHF
@@ -111,14 +116,13 @@ def faithful(held_out: dict[str, Any]) -> str:
 
 def text(about: dict[str, Any], model: Any) -> str:
     """The README of a hand-over; `about` is what handover.json says."""
-    encoder = head_name(model) == "classifier"
-    longest = model.config.get_text_config().max_position_embeddings
+    encoder, longest = head_name(model) == "classifier", about["longest_tokens"]
     head = _HEAD.format(
         kind=type(model).__name__,
         what=_about(about),
         precision="float32 and bfloat16 work; float16 overflows in the last layer." if encoder else
         "Scores were written down in float32.",
-        longest=longest,
+        long=(_TOO_LONG if encoder else _LONG).format(longest=longest),
     )  # fmt: skip
     return head + (_ENCODER.replace("{longest_tokens}", str(longest)) if encoder else _DECODER)
 
