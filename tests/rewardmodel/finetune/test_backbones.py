@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from rewardmodel.training.failure import EnsembleError
 from rewardmodel.training.finetune import backbone, members
 from rewardmodel.training.finetune.config import FinetuneConfig
 from tests.rewardmodel.synthetic import write_backbone
@@ -90,6 +91,17 @@ def test_in_bf16_every_member_is_trained_in_float32_on_a_backbone_of_half_the_si
             assert value.grad is not None
             gap = (gradient - value.grad).norm()
             assert gap <= 0.1 * value.grad.norm() + 1e-6, name
+
+
+@pytest.mark.slow
+def test_a_head_on_disk_that_is_not_the_trained_one_is_refused(tmp_path: Path) -> None:
+    one = nursery(tmp_path, None).make(0, {})
+    members.save(one, tmp_path / "member0", {})
+    members._check_head(one, tmp_path / "member0")
+    with torch.no_grad():
+        backbone.head(one.model).modules_to_save["member0"].weight[0, 0] += 1e-6
+    with pytest.raises(EnsembleError, match="not saved as it was trained"):
+        members._check_head(one, tmp_path / "member0")
 
 
 def test_bf16_is_chosen_where_the_gpu_computes_it(monkeypatch: pytest.MonkeyPatch) -> None:
