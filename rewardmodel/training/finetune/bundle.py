@@ -31,7 +31,7 @@ OOD = "ood.safetensors"
 TOKENS_PER_PASS = 16_384
 
 Report = Callable[[int, int], None]
-Kept = dict[int, Any]  # loaded models by member; with LoRA all of them are one
+Kept = dict[int | str, Any]  # loaded models by member, with LoRA all of them are one; and the tokenizer
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,9 @@ def score(
     kept: an empty dictionary at first, in which the weights stay for the next call.
     """
     on = on or backbone.device("auto")
-    tokenizer = load_tokenizer(ensemble)
+    tokenizer = (kept or {}).get("tokenizer") or load_tokenizer(ensemble)
+    if kept is not None:
+        kept["tokenizer"] = tokenizer
     wanted = np.arange(len(responses.ids)) if rows is None else rows
     whole = texts.tokenise(tokenizer, ensemble.template, responses, wanted.tolist())
     sequences = [texts.cut(ids, ensemble.max_length, tokenizer.bos_token_id) for ids in whole]

@@ -166,7 +166,7 @@ def test_scoring_is_one_dispatch_and_equals_each_member_merged(trained: Path) ->
 
 
 @pytest.mark.slow
-def test_it_is_served_like_any_other_ensemble(trained: Path) -> None:
+def test_it_is_served_like_any_other_ensemble(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scorer of the servers, asked twice, says what a whole file's scoring says."""
     folder = trained / "run" / "ensemble"
     members = scorer.FORMATS[bundle.FORMAT](folder, None, "cpu", 10)
@@ -174,8 +174,11 @@ def test_it_is_served_like_any_other_ensemble(trained: Path) -> None:
     wanted = bundle.score(bundle.load(folder), rows, np.arange(3)).rewards
     prompt = (Turn("user", rows.prompt_texts[0]),)
     exchanges = [Exchange(prompt, text) for text in rows.texts[:3]]
-    for _ in range(2):
-        np.testing.assert_allclose(members(exchanges).rewards, wanted, atol=1e-5)
+    np.testing.assert_allclose(members(exchanges).rewards, wanted, atol=1e-5)
+    for name in ("load_tokenizer", "_backbone"):  # the second time all is in memory
+        monkeypatch.delattr(bundle, name)
+    np.testing.assert_allclose(members(exchanges).rewards, wanted, atol=1e-5)
+    monkeypatch.undo()
     assert scorer.load(folder).identity.format == bundle.FORMAT
 
 
