@@ -107,6 +107,28 @@ def test_whatever_goes_wrong_with_a_new_ensemble_the_old_one_is_served(served, c
     assert (served.find("garden").listing.run, served.find("garden").scorer.identity) == (3, IDENTITY)
 
 
+def test_what_cannot_be_loaded_is_tried_again_less_and_less_often(stub):
+    now, tried = [0.0], []
+
+    def load(listing):
+        tried.append((now[0], listing.run))
+        if listing.run == 4:
+            raise OSError("gone")
+        return stub
+
+    found = roster.Roster(load, lambda score: Batcher(score, batch=1), clock=lambda: now[0])
+    found.update({"garden": roster.Listing("there", "garden", 3)})
+    found.find("garden").load()
+    tried.clear()
+    while now[0] < 200:
+        found.update({"garden": roster.Listing("there", "garden", 4)})
+        now[0] += 0.5
+    assert [at for at, _ in tried] == [0, 1, 3, 7, 15, 31, 63, 123, 183]
+    found.update({"garden": roster.Listing("there", "garden", 5)})  # another one is tried at once
+    assert tried[-1] == (200, 5)
+    assert found.find("garden").listing.run == 5
+
+
 def test_an_address_that_is_taken_and_a_lambda_that_is_none_are_said(tmp_path, capsys):
     (tmp_path / "roster.json").write_text("{}")
     with socket.create_server(("127.0.0.1", 0)) as taken:

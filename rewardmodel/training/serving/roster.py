@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from rewardmodel.training.scoring.scorer import Scored, Scorer
 from rewardmodel.training.serving.batching import Batcher
 
 LOOK_SECONDS = 0.5
+LONGEST_PAUSE = 60.0  # seconds; what could not be loaded is tried again after 1, 2, 4, …
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,27 @@ class Served:
         return (self.scorer or self.load()).score(exchanges)
 
 
+@dataclass(frozen=True)
+class _Failed:
+    """What could not be loaded, from when it is tried again, and how long that was put off."""
+
+    listing: Listing
+    again: float
+    pause: float
+
+
 class Roster:
     """Every project that is served, by name; None names the only one where projects have no names."""
 
-    def __init__(self, load: Load, batcher: Callable[..., Batcher] = Batcher) -> None:
-        self._load, self._batcher = load, batcher
+    def __init__(
+        self,
+        load: Load,
+        batcher: Callable[..., Batcher] = Batcher,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load, self._batcher, self._clock = load, batcher, clock
         self._served: dict[str | None, Served] = {}
+        self._failed: dict[str | None, _Failed] = {}
         self._stop = threading.Event()
 
     def find(self, project: str | None) -> Served | None:
@@ -87,15 +104,25 @@ class Roster:
             if mine is None:
                 self._served = self._served | {name: Served(listing, self._load, self._batcher)}
             elif mine.listing != listing:
-                try:
-                    mine.replace(listing)
-                except Exception as error:  # whatever it is, the thread that follows must live
-                    reason = explain(error).reason
-                    sys.stderr.write(f"{name}: run {listing.run} cannot be served: {reason}\n")
+                self._replace(mine, name, listing)
         gone = [served for name, served in self._served.items() if name not in listings]
         self._served = {name: served for name, served in self._served.items() if name in listings}
         for served in gone:
             served.batcher.close()
+
+    def _replace(self, mine: Served, name: str | None, listing: Listing) -> None:
+        before = self._failed.get(name)
+        if before is not None and before.listing == listing and self._clock() < before.again:
+            return
+        try:
+            mine.replace(listing)
+        except Exception as error:  # whatever it is, the thread that follows must live
+            pause = min(2 * before.pause, LONGEST_PAUSE) if before and before.listing == listing else 1.0
+            self._failed[name] = _Failed(listing, self._clock() + pause, pause)
+            reason = explain(error).reason
+            sys.stderr.write(f"{name}: run {listing.run} cannot be served: {reason}\n")
+        else:
+            self._failed.pop(name, None)
 
     def follow(self, path: Path) -> None:
         """Read the roster file now, and again whenever it changes, from a thread."""
