@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +16,10 @@ from rewardmodel.training.failure import TrainingError, explain
 
 def carry_out(work: Callable[[stopping.Stop], object], status: Path | None = None) -> int:
     """The exit code of a program: 0; 1 with the reason on standard error and in `status`/failure.json; 143
-    after SIGTERM, with what was done saved."""
+    after SIGTERM, with what was done saved. Of several processes the first to fail gives the reason: the
+    others fail because it is gone."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # 50 times faster on a busy machine; before torch
-    stop = stopping.Stop()
+    stop, began = stopping.Stop(), time.time()
     stop.listen()
     try:
         work(stop)
@@ -28,9 +30,16 @@ def carry_out(work: Callable[[stopping.Stop], object], status: Path | None = Non
             traceback.print_exc()
         failure = explain(error)
         sys.stderr.write(failure.reason + "\n")
-        if status is not None:
+        if status is not None and not _told_since(status / "failure.json", began):
             with contextlib.suppress(OSError):  # a full disk must not hide its own reason
                 found = {"reason": failure.reason, "kind": failure.kind}
                 files.write_json(status / "failure.json", found)
         return 1
     return 0
+
+
+def _told_since(path: Path, began: float) -> bool:
+    try:
+        return path.stat().st_mtime >= began
+    except OSError:
+        return False
