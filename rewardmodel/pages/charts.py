@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rewardmodel.pages.figures import with_range
+from django.utils.translation import gettext as _
+
+from annotation.charts import thousands
+from rewardmodel.pages.figures import number, with_range
 
 WIDTH, HEIGHT = 640.0, 260.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 12.0, 34.0
@@ -163,7 +166,12 @@ def reliability(bins: Sequence[Mapping[str, float]]) -> Reliability | None:
             x=offset + side * one["predicted"],
             y=TOP + side * (1 - one["observed"]),
             radius=3 + 5 * math.sqrt(one["n"] / most),
-            title=f"predicted {one['predicted']:.3f}, observed {one['observed']:.3f}, {one['n']} pairs",
+            title=_("predicted %(predicted)s, observed %(observed)s, pairs: %(n)s")
+            % {
+                "predicted": number(one["predicted"]),
+                "observed": number(one["observed"]),
+                "n": thousands(int(one["n"])),
+            },
         )
         for one in bins
     )

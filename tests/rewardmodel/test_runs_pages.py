@@ -179,7 +179,7 @@ def test_a_report_has_its_numbers_charts_and_what_was_left_out(cast, django_asse
         page = client.get(url("run", cast.project, 1)).content.decode()
     for words in (
         "0.620 to 0.800, 120 pairs", "+6.0", "length alone", "one voter against the others",
-        "Reliability diagram", "predicted 0.200, observed 0.250, 60 pairs", "Loss by step",
+        "Reliability diagram", "predicted 0.200, observed 0.250, pairs: 60", "Loss by step",
         "judgments on gold items", "150 pairs, 12 prompts, 460 votes", "held-out test split of 12 prompts",
         "Promoted: it is &lt;b&gt;better&lt;/b&gt;.", "&lt;script&gt;alert(1)",
     ):  # fmt: skip
@@ -290,3 +290,6 @@ def test_charts_put_numbers_where_they_belong():
     assert rows[0].low < rows[0].value < rows[0].high
     square = charts.reliability([{"predicted": 0.5, "observed": 1.0, "n": 4}])
     assert (square.dots[0].x, square.dots[0].y) == (square.offset + square.side / 2, 12.0)
+    with translation.override("de"):
+        (dot,) = charts.reliability([{"predicted": 0.5, "observed": 1.0, "n": 4000}]).dots
+    assert dot.title == "vorhergesagt 0,500, beobachtet 1,000, Paare: 4.000"
