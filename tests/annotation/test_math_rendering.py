@@ -1,10 +1,14 @@
 r"""LaTeX in Markdown: formulas are found, prices are not, the source stays, and no bomb is costly."""
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotation import math_rendering
 from annotation.math_rendering import LONGEST_FORMULA
+from annotation.parsing_budget import budget
 from annotation.rendering import render_markdown
 from tests.annotation.test_rendering import Page, assert_inert, rendered
 
@@ -164,6 +168,24 @@ def test_a_bomb_of_formulas_is_defused_within_two_seconds(name):
     html, seconds = rendered(BOMBS[name])
     assert seconds < 2
     assert_inert(html)
+
+
+class Searched(str):
+    searches = 0
+
+    def find(self, *where):  # type: ignore[override]
+        self.searches += 1
+        return super().find(*where)
+
+
+@pytest.mark.parametrize(("text", "searches"), [("\\[" * 500, 1), ("\\[a\\] " * 500, 500)])
+def test_a_closer_is_searched_once_however_many_openers_there_are(text, searches):
+    src = Searched(text)
+    state = SimpleNamespace(src=src, posMax=len(src), env=budget(text))
+    openers = [at + 2 for at in range(len(text)) if text.startswith("\\[", at)]
+    ends = [math_rendering._end(state, "\\[", start) for start in openers]
+    assert ends == [text.find("\\]", start) for start in openers]
+    assert src.searches == searches
 
 
 def test_a_formula_that_is_too_long_is_text():

@@ -8,8 +8,11 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it.parser_inline import ParserInline
+from markdown_it.rules_block import StateBlock
 
 from annotation.code_languages import LANGUAGES
+from annotation.parsing_budget import LOOK_AGAIN, budget
 from annotation.rendering import LONGEST_MARKDOWN, render_markdown
 from tests.annotation.xss_corpus import CORPUS
 
@@ -259,6 +262,24 @@ def test_a_bomb_is_defused_within_two_seconds(name):
     html, seconds = rendered(BOMBS[name])
     assert seconds < 2
     assert_inert(html)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "kind", "step", "cost"),
+    [("images", ParserInline, "skipToken", LOOK_AGAIN), ("many items", StateBlock, "push", 1)],
+)
+def test_what_a_bomb_does_is_paid_for_while_it_is_done(monkeypatch, name, kind, step, cost):
+    taken, original = [], getattr(kind, step)
+
+    def counted(*arguments):
+        taken.append(None)
+        return original(*arguments)
+
+    monkeypatch.setattr(kind, step, counted)
+    render_markdown(BOMBS[name])
+    allowed = budget(BOMBS[name])["left"] / cost
+    assert allowed / 10 < len(taken) <= allowed + 10
 
 
 def rendered(text: str, attempts: int = 3) -> tuple[str, float]:

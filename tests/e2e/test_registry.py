@@ -69,6 +69,19 @@ def test_two_runs_are_ticked_and_compared(visit: Callable[..., object], width: i
     assert fits(seen.page, width)
 
 
+def test_a_manager_sees_every_tab_and_the_whole_list_of_runs(visit: Callable[..., object]) -> None:
+    project = factories.project(name="Which of the two answers is better?")
+    manager = factories.user()
+    member(manager, project, Role.MANAGER)
+    for run in three(project):
+        gating.promote_if_not_worse(run)
+    seen = visit(manager, f"/p/{project.slug}/models/", width=1280)
+    assert seen.page.locator(".tabs a").count() > 10
+    for box in (".tabs", ".crumb > span", ".table-wrap"):
+        assert seen.page.locator(box).first.evaluate("one => one.scrollWidth <= one.clientWidth"), box
+    seen.assert_clean()
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_report_of_another_criterion_is_a_link_away(visit: Callable[..., object], width: int) -> None:
     project = factories.project()
