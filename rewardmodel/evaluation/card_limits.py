@@ -51,10 +51,11 @@ def _in_strata(metrics: Metrics) -> Iterator[str]:
     for kind, found in (metrics.get("strata") or {}).items():
         for row in found.get("rows", []) if isinstance(found, Mapping) else []:
             mine, high, n = row.get("value"), row.get("high"), row.get("n", 0)
-            length = number(row, "length", "value")
+            # of pairs whose longer response won, length is right about all
+            length = None if kind == "longer_won" else number(row, "length", "value")
             if mine is None or n < FEW_IN_STRATUM:
                 continue
-            where = f"{plain(kind)} “{plain(row.get('name', ''))}”"
+            where = f"{plain(kind).replace('_', ' ')} “{plain(row.get('name', ''))}”"
             if length is not None and mine < length:
                 yield f"Below length alone on {where}: {mine:.3f} against {length:.3f} ({n:,} pairs)."
             elif high is not None and high < 0.5:

@@ -78,6 +78,16 @@ def test_a_good_model_has_no_limits_but_its_domain():
     assert card_limits.limits(GOOD) == []
 
 
+def test_length_is_no_rival_where_the_longer_response_won():
+    """There it is right about every pair."""
+    longer = {"name": "longer", "value": 0.97, "n": 50, "length": {"value": 1.0}}
+    shorter = {"name": "shorter", "value": 0.1, "high": 0.2, "n": 50, "length": {"value": 0.0}}
+    strata = {"longer_won": {"rows": [longer, shorter]}}
+    assert card_limits.limits({**GOOD, "strata": strata}) == [
+        "Worse than tossing a coin on longer won “shorter”: 0.100 (50 pairs)."
+    ]
+
+
 @pytest.mark.parametrize(
     ("worse", "said"),
     [
