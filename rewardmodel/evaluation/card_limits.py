@@ -55,7 +55,7 @@ def _in_strata(metrics: Metrics) -> Iterator[str]:
             length = None if kind == "longer_won" else number(row, "length", "value")
             if mine is None or n < FEW_IN_STRATUM:
                 continue
-            where = f"{plain(kind).replace('_', ' ')} “{plain(row.get('name', ''))}”"
+            where = f"{plain(kind.replace('_', ' '))} “{plain(row.get('name', ''))}”"
             if length is not None and mine < length:
                 yield f"Below length alone on {where}: {mine:.3f} against {length:.3f} ({n:,} pairs)."
             elif high is not None and high < 0.5:
