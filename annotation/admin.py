@@ -60,7 +60,7 @@ class ItemResponseInline(admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(Item)
 class ItemAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", "project", "origin", "priority", "slots_left", "created_at"]
+    list_display = ["__str__", "project", "origin", "priority", "overlap", "slots_left", "created_at"]
     list_filter = ["origin", "project"]
     search_fields = ["external_id", "key"]
     list_select_related = ["project"]

@@ -48,6 +48,13 @@ def times(project: Project) -> list[int]:
     return [counts.get(bin_, 0) for bin_ in range(len(TIME_EDGES) + 1)]
 
 
+def asks_two_people(project: Project, *, least: int) -> bool:
+    """Whether at least `least` items are asked of two people or more: all, or some that want it."""
+    if project.overlap > 1:
+        return True
+    return project.items.filter(overlap__gt=1, is_gold=False)[:least].count() == least
+
+
 def workers() -> list[WorkerHeartbeat]:
     """Every worker that gave a sign of life within a day, the latest of each queue first."""
     return list(WorkerHeartbeat.objects.order_by("queue", "-seen_at"))

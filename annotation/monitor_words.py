@@ -86,8 +86,12 @@ def verdict(
     totals: Totals,
     people: Sequence["Person"],
     drift: Drift,
+    asks_two: bool,
 ) -> Verdict:
-    """Can these labels be trusted, and if not, why not. Who is set apart no longer speaks against them."""
+    """Can these labels be trusted, and if not, why not. Who is set apart no longer speaks against them.
+
+    asks_two: enough items are asked of two people or more.
+    """
     if not totals.judgments:
         return Verdict(
             "info",
@@ -99,9 +103,8 @@ def verdict(
     by_flagged = sum(one.row.judgments for one in active if one.assessment.flags)
     found = findings(project, totals, people, drift)
     if estimate.value is None or estimate.units < LEAST_ITEMS or _too_wide(estimate):
-        return Verdict(
-            "warn" if by_flagged else "info", _("Too early to say."), _too_few(estimate, project), found
-        )
+        tone = "warn" if by_flagged else "info"
+        return Verdict(tone, _("Too early to say."), _too_few(estimate, project, asks_two), found)
     tone, name, meaning = next(band[1:] for band in BANDS if estimate.value >= band[0])
     if (by_flagged or drift.fallen) and tone == "good":
         tone = "warn"
@@ -224,10 +227,10 @@ def _too_wide(estimate: Estimate) -> bool:
     return estimate.high - estimate.low > WIDEST
 
 
-def _too_few(estimate: Estimate, project: Project) -> str:
+def _too_few(estimate: Estimate, project: Project, asks_two: bool) -> str:
     counted = _units(estimate.units, project.kind)
-    if project.overlap < 2:
-        advice = _("This project asks each item of one person only: raise its overlap to 2 or more.")
+    if not asks_two:
+        advice = _("This project asks too few items of two people: raise its overlap to 2 or more.")
     elif estimate.units < LEAST_ITEMS:
         advice = _(
             "Agreement can be told from %(least)s on: let people go on judging, or invite more of them."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from annotation import charts, monitor_charts, monitor_words, progress_selectors
+from annotation import charts, monitor_charts, monitor_selectors, monitor_words, progress_selectors
 from annotation.agreement.estimate import Estimate
 from annotation.agreement_table import HEADLINE, CriterionRows, Part, axis_of, criterion_rows, parts_of
 from annotation.annotator_selectors import Totals
@@ -63,7 +63,12 @@ def monitor_of(
     people = people_of(report.people, standings)
     return Monitor(
         verdict=monitor_words.verdict(
-            estimate=headline, project=project, totals=report.totals, people=people, drift=report.drift
+            estimate=headline,
+            project=project,
+            totals=report.totals,
+            people=people,
+            drift=report.drift,
+            asks_two=monitor_selectors.asks_two_people(project, least=monitor_words.LEAST_ITEMS),
         ),
         totals=report.totals,
         progress=totals,

@@ -70,13 +70,19 @@ _SETTLED = """
 
 # `laurel_label_bits` is H(p) with three outcomes (migration 0008_model_odds), which the index has in order.
 # What is settled is asked of labels and odds, not of their items: there the planner counts it anew for each
-# item, and rather sorts a million labels than follow the index.
+# item, and rather sorts a million labels than follow the index. A single vote is few only where one is all
+# that is asked for. What an item wants of its own is found beforehand, for the same reason: most single votes
+# fall away without a look at their items.
 _QUEUE = f"""
     WITH settled AS MATERIALIZED ({_SETTLED}),
-    open_most AS MATERIALIZED (
+    singles AS MATERIALIZED (
+        SELECT id AS item_id FROM annotation_item WHERE project_id = %(project)s AND overlap = 1
+    ), open_most AS MATERIALIZED (
         SELECT l.item_id FROM annotation_softlabel l
         JOIN annotation_item i ON i.id = l.item_id AND {{finished}}
-        WHERE l.project_id = %(project)s AND l.criterion = %(criterion)s AND l.votes >= %(least)s
+        WHERE l.project_id = %(project)s AND l.criterion = %(criterion)s
+          AND (l.votes >= %(least)s OR l.item_id IN (SELECT item_id FROM singles))
+          AND l.votes >= least(coalesce(i.overlap, %(overlap)s), 2)
           AND l.item_id NOT IN (SELECT item_id FROM settled)
         ORDER BY laurel_label_bits(l.p_a, l.p_tie, l.p_b, l.effective_votes) DESC
         LIMIT {{candidates}}
@@ -160,7 +166,8 @@ def queue(project: Project, *, limit: int = 50) -> Queue:
         "criterion": project.main_criterion,
         "outcomes": outcomes,
         "floor": FLOOR * log2(outcomes),
-        "least": min(project.overlap, 2),  # a single vote is few only where one is all that is asked for
+        "overlap": project.overlap,
+        "least": min(project.overlap, 2),
         "limit": limit,
     }
     with connection.cursor() as cursor:

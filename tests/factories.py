@@ -86,7 +86,7 @@ def pair_item(
         id=fields.get("external_id") or f"{origin}-{next(_numbers)}",
     )
     values = {
-        "slots_left": of.overlap,
+        "slots_left": fields.get("overlap") or of.overlap,
         "shuffle": random.random(),
         "key": item_key(record),
         "response_set": response_set([each.key for each in pair]),

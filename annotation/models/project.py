@@ -1,6 +1,6 @@
 """A project: the question people answer, and the rules under which they answer it."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -9,6 +9,8 @@ from django.db.models import Q
 from django.utils.functional import cached_property
 
 from annotation.answering.answer import Question
+
+MOST_VOTES: Final = 100  # that an item can want
 
 
 def default_criteria() -> list[dict[str, Any]]:
@@ -49,7 +51,7 @@ class Project(models.Model):
     criteria = models.JSONField(default=default_criteria)
     reasons = ArrayField(models.CharField(max_length=60), default=default_reasons, blank=True)
     overlap = models.PositiveSmallIntegerField(
-        default=3, validators=[MinValueValidator(1), MaxValueValidator(100)]
+        default=3, validators=[MinValueValidator(1), MaxValueValidator(MOST_VOTES)]
     )
     gold_rate = models.FloatField(default=0.1, validators=[MinValueValidator(0), MaxValueValidator(1)])
     lease_seconds = models.PositiveIntegerField(default=1800, validators=[MinValueValidator(30)])

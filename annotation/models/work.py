@@ -8,14 +8,15 @@ from django.db import models
 from django.db.models import F, Q
 
 from annotation.models.content import Prompt, Response
-from annotation.models.project import Guideline, Project
+from annotation.models.project import MOST_VOTES, Guideline, Project
 
 
 class Item(models.Model):
     """One prompt with the responses to judge, in canonical order (`ItemResponse.position`).
 
     `slots_left` is how many more people may take it: the one stored counter of the house, kept so that
-    a claim is one indexed UPDATE. `./laurel check_slots` recounts it.
+    a claim is one indexed UPDATE. `./laurel check_slots` recounts it. `overlap` is how many votes the item
+    wants where that is not what its project says; then a change of the project's leaves it alone.
     """
 
     class Origin(models.TextChoices):
@@ -38,6 +39,7 @@ class Item(models.Model):
     priority = models.IntegerField(default=0)  # higher first; the selection sets it
     shuffle = models.FloatField()  # random order within a priority, drawn once
     slots_left = models.SmallIntegerField()
+    overlap = models.PositiveSmallIntegerField(null=True, blank=True)  # votes wanted; none: the project's
     retired_at = models.DateTimeField(null=True, blank=True)  # gold: handed out no more, counts no more
     metadata = models.JSONField(default=dict)
     responses = models.ManyToManyField(Response, through="ItemResponse", related_name="items")
@@ -50,6 +52,10 @@ class Item(models.Model):
                 fields=["project", "response_set", "is_gold"], name="item_set_once_per_origin_class"
             ),
             models.CheckConstraint(condition=Q(slots_left__gte=0), name="item_slots_not_negative"),
+            models.CheckConstraint(
+                condition=Q(overlap__isnull=True) | Q(overlap__range=(1, MOST_VOTES)),
+                name="item_overlap_positive",
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(
@@ -66,6 +72,9 @@ class Item(models.Model):
                 name="item_open_gold",
                 condition=Q(slots_left__gt=0, is_gold=True),
             ),
+            models.Index(
+                fields=["project"], name="item_own_overlap", condition=Q(overlap__isnull=False)
+            ),  # few of many
         ]
 
     def __str__(self) -> str:

@@ -1,16 +1,16 @@
-"""Turn pairs of responses into work."""
+"""Turn pairs of responses into work, and ask for more votes on what is work already."""
 
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django.db import connection, transaction
 
 from annotation.models.content import Response
-from annotation.models.project import Project
+from annotation.models.project import MOST_VOTES, Project
 from annotation.models.work import Item, ItemResponse
-from annotation.services import import_merge
+from annotation.services import import_merge, slots
 from annotation.services.import_staging import response_set
 
 
@@ -18,15 +18,30 @@ class UnfitPair(ValueError):
     """Two responses that cannot be compared; the message says why."""
 
 
+class UnfitVotes(ValueError):
+    """A number of votes that no item can want; the message says which it can."""
+
+
 @transaction.atomic
 def queue_pairs(
-    *, project: Project, pairs: Sequence[tuple[int, int]], priority: int, origins: Sequence[str]
+    *,
+    project: Project,
+    pairs: Sequence[tuple[int, int]],
+    priority: int,
+    origins: Sequence[str],
+    overlaps: Sequence[int | None] | None = None,
 ) -> list[Item]:
     """The items of these response pairs, at this priority, in the order given.
 
     A pair that is already an item (in either order) keeps its row and its origin and moves up; the others
-    are created with the origin given. Raises `UnfitPair` for responses of different prompts or projects.
+    are created with the origin given. `overlaps` says how many votes each pair wants, None as many as the
+    project says; an item that is there already may come to want more, never fewer. Raises `UnfitPair` for
+    responses of different prompts or projects, `UnfitVotes` for votes that no item can want.
     """
+    overlaps = overlaps if overlaps is not None else [None] * len(pairs)
+    for votes in overlaps:
+        if votes is not None:
+            _check_votes(votes)
     with connection.cursor() as cursor:
         import_merge.lock(cursor, project.pk)  # an import that brings the same pairs waits
     project.refresh_from_db(fields=["overlap"])  # it changes under this lock only
@@ -38,16 +53,66 @@ def queue_pairs(
         .filter(project=project, response_set__in=sets, is_gold=False)
         .order_by("pk")
     }
+    old = list(known.values())
     fresh: list[Item] = []
     for pair, set_hash, origin in zip(pairs, sets, origins, strict=True):
         if set_hash not in known:
             known[set_hash] = _new_item(project, responses[pair[0]].prompt_id, set_hash, origin, priority)
             fresh.append(known[set_hash])
-    Item.objects.filter(pk__in=[item.pk for item in known.values() if item.pk]).update(priority=priority)
+    wanted = _most_wanted(sets, overlaps)
+    for item in fresh:
+        item.overlap = wanted.get(item.response_set)
+        item.slots_left = item.overlap or project.overlap
+    Item.objects.filter(pk__in=[item.pk for item in old]).update(priority=priority)
+    _raise_overlap(project, old, wanted)
     Item.objects.bulk_create(fresh)
     pair_of = dict(zip(sets, pairs, strict=True))
     _place(fresh, [pair_of[item.response_set] for item in fresh])
     return [known[set_hash] for set_hash in sets]
+
+
+@transaction.atomic
+def ask_again(
+    *, project: Project, items: Collection[int], votes: int = 1, most: int, priority: int
+) -> list[int]:
+    """Each of these items is to get `votes` more votes than it has, at this priority, but not over `most`.
+
+    What it has are its live judgments and what people hold of it now. The ids of the items that did not want
+    as many before: one whose places are still free is left as it is, so asking twice is asking once. So are
+    gold, retired items and those of other projects. Whoever has answered an item does not get it again.
+    Raises `UnfitVotes`.
+    """
+    _check_votes(votes)
+    _check_votes(most)
+    with connection.cursor() as cursor:
+        import_merge.lock(cursor, project.pk)  # no votes come in and the project's overlap stays, meanwhile
+    return slots.want_more(project, items, votes=votes, most=most, priority=priority)
+
+
+def _check_votes(votes: int) -> None:
+    if not 1 <= votes <= MOST_VOTES:
+        raise UnfitVotes(f"An item can want 1 to {MOST_VOTES} votes, not {votes}.")
+
+
+def _most_wanted(sets: Sequence[str], overlaps: Sequence[int | None]) -> dict[str, int]:
+    """A pair that is given twice wants the larger number."""
+    wanted: dict[str, int] = {}
+    for set_hash, votes in zip(sets, overlaps, strict=True):
+        if votes is not None:
+            wanted[set_hash] = max(votes, wanted.get(set_hash, 0))
+    return wanted
+
+
+def _raise_overlap(project: Project, items: Iterable[Item], wanted: Mapping[str, int]) -> None:
+    """Items, locked, that are to want more votes than they do; places that are taken stay taken."""
+    raised = []
+    for item in items:
+        votes = wanted.get(item.response_set, 0)
+        if votes > (item.overlap or project.overlap):
+            item.overlap = votes
+            raised.append(item)
+    Item.objects.bulk_update(raised, ["overlap"])
+    slots.recount_slots([item.pk for item in raised])
 
 
 def _responses(project: Project, pairs: Iterable[tuple[int, int]]) -> dict[int, Response]:

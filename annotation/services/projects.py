@@ -75,9 +75,9 @@ def edit(
 
     Answers that were given stay answers to the project's question: what would make them none is refused with
     `InvalidProject`. While nothing has been answered the question may change; what people hold is then taken
-    back and handed out anew. Another overlap recounts the free slots of every item. `seen` is the
-    `fingerprint` of the settings that the person had before them; raises `SettingsChanged` if it is no
-    longer true.
+    back and handed out anew. Another overlap recounts the free slots of every item; one with an overlap of
+    its own keeps it. `seen` is the `fingerprint` of the settings that the person had before them; raises
+    `SettingsChanged` if it is no longer true.
     """
     wanted = Project.objects.get(pk=project.pk)
     question, overlap = wanted.question, wanted.overlap

@@ -1,7 +1,8 @@
 """The slots of items, in SQL: take one, take one over, give them back, recount them.
 
 A claim is one atomic statement: the next open item by priority is locked with SKIP LOCKED and its slot
-taken in the same UPDATE, so an item never has more holders than its overlap and nobody waits for anybody.
+taken in the same UPDATE, so an item never has more holders than its overlap, its own or its project's, and
+nobody waits for anybody.
 """
 
 from collections.abc import Collection
@@ -93,13 +94,17 @@ _OPEN_TO = f"""
 """  # noqa: S608
 
 # A slot is held by an open or done assignment that is not surplus, and by each imported vote. Retired: none.
+_HELD_SLOTS = """
+    ((SELECT count(*) FROM annotation_assignment s
+      WHERE s.item_id = i.id AND s.state IN ('open', 'done') AND NOT s.surplus)
+     + (SELECT count(*) FROM annotation_judgment j
+        WHERE j.item_id = i.id AND j.live AND j.source = 'imported'))
+"""
+_OVERLAP = "coalesce(i.overlap, p.overlap)"
 _FREE_SLOTS = f"""
-    greatest(0, CASE WHEN i.retired_at IS NOT NULL THEN 0 WHEN i.is_gold THEN {GOLD_SLOTS} ELSE p.overlap END
-        - (SELECT count(*) FROM annotation_assignment s
-           WHERE s.item_id = i.id AND s.state IN ('open', 'done') AND NOT s.surplus)
-        - (SELECT count(*) FROM annotation_judgment j
-           WHERE j.item_id = i.id AND j.live AND j.source = 'imported'))
-"""  # noqa: S608
+    greatest(0, CASE WHEN i.retired_at IS NOT NULL THEN 0 WHEN i.is_gold THEN {GOLD_SLOTS} ELSE {_OVERLAP} END
+        - {_HELD_SLOTS})
+"""
 _RECOUNT = f"""
     UPDATE annotation_item i SET slots_left = {_FREE_SLOTS}
     FROM annotation_project p WHERE p.id = i.project_id AND i.id = ANY(%s) AND i.slots_left <> {_FREE_SLOTS}
@@ -112,6 +117,26 @@ _WRONG = f"""
     SELECT i.id, i.slots_left, free FROM annotation_project p JOIN annotation_item i ON i.project_id = p.id
     CROSS JOIN LATERAL (SELECT {_FREE_SLOTS} AS free) recounted
     WHERE p.id = %s AND i.slots_left <> free ORDER BY i.id
+"""  # noqa: S608
+_LOCK = "SELECT 1 FROM annotation_item WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+
+# The votes an item has or is about to get; a silent repeat is none. An expert's and one that came after its
+# slot had gone hold no slot: the overlap counts slots, the bound all votes.
+_WANT_MORE = f"""
+    UPDATE annotation_item item SET overlap = counted.wanted, priority = %(priority)s
+    FROM (
+        SELECT i.id, {_OVERLAP} AS before, {_HELD_SLOTS} + least(%(votes)s, %(most)s - has.votes) AS wanted
+        FROM annotation_item i
+        JOIN annotation_project p ON p.id = i.project_id
+        CROSS JOIN LATERAL (SELECT
+            (SELECT count(*) FROM annotation_judgment j WHERE j.item_id = i.id AND j.live)
+            + (SELECT count(*) FROM annotation_assignment s
+               WHERE s.item_id = i.id AND s.state = 'open' AND NOT s.repeat) AS votes) has
+        WHERE i.id = ANY(%(items)s) AND i.project_id = %(project)s AND NOT i.is_gold
+          AND i.retired_at IS NULL AND has.votes < %(most)s
+    ) counted
+    WHERE item.id = counted.id AND counted.wanted > counted.before
+    RETURNING item.id
 """  # noqa: S608
 
 
@@ -144,16 +169,15 @@ def recount_slots(item_ids: Collection[int]) -> None:
     """
     ids = sorted(set(item_ids))
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM annotation_item WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [ids]
-        )
+        cursor.execute(_LOCK, [ids])
         cursor.execute(_RECOUNT, [ids])
 
 
 def recount_project(project: Project) -> None:
     """Like `recount_slots`, for all items of a project, when its overlap has changed.
 
-    Below what is taken already nothing is free; no hold and no vote goes.
+    An item with an overlap of its own keeps it. Below what is taken already nothing is free; no hold and no
+    vote goes.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = '10min'")  # a million items are no runaway page
@@ -162,6 +186,23 @@ def recount_project(project: Project) -> None:
             [project.pk],
         )
         cursor.execute(_RECOUNT_PROJECT, [project.pk])
+
+
+def want_more(
+    project: Project, item_ids: Collection[int], *, votes: int, most: int, priority: int
+) -> list[int]:
+    """Open as many slots as `votes` more votes need, and `most` in all allow; the items that wanted fewer.
+
+    The items are locked before anything is counted: nobody takes a slot meanwhile.
+    """
+    ids = sorted(set(item_ids))
+    bounds = {"votes": votes, "most": most, "priority": priority}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_LOCK, [ids])
+        cursor.execute(_WANT_MORE, {"project": project.pk, "items": ids, **bounds})
+        raised = sorted(row[0] for row in cursor.fetchall())
+        recount_slots(raised)
+    return raised
 
 
 def wrong_slots(project: Project) -> list[tuple[int, int, int]]:

@@ -201,7 +201,7 @@ def test_the_first_are_found_by_an_index_of_the_same_entropy(cast: Cast) -> None
         cursor.execute("SET LOCAL enable_sort = off")
         # An autovacuum of what other tests rolled back leaves sizes behind that mislead the planner.
         cursor.execute("ANALYZE annotation_item, annotation_assignment, annotation_softlabel")
-        cursor.execute("EXPLAIN " + review_selectors._QUEUE, {**values, "least": 2})
+        cursor.execute("EXPLAIN " + review_selectors._QUEUE, {**values, "overlap": 3, "least": 2})
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "soft_label_open_most" in plan
     assert "odds_first" in plan

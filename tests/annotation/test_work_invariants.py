@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from annotation.models.project import Project
 from annotation.models.work import Assignment, Judgment
 from annotation.qualification_selectors import may_work
-from annotation.services import assigning, drafting, judging, projects
+from annotation.services import assigning, drafting, items, judging, projects
 from tests.annotation.work_world import World
 from tests.annotation.working import let_lease_run_out
 
@@ -217,6 +217,19 @@ class People(RuleBasedStateMachine):
     @rule(overlap=st.integers(1, 4))
     def set_overlap(self, overlap: int) -> None:
         projects.edit(project=self.world.project, changes={"overlap": overlap})
+
+    @rule(which=WHICH, votes=st.integers(1, 2), most=st.integers(1, 6))
+    def ask_again(self, which: int, votes: int, most: int) -> None:
+        project = self.world.project
+        work = list(project.items.filter(is_gold=False).order_by("pk").values_list("pk", flat=True))
+        some = work[which % len(work) :]
+        asked = {"project": project, "items": some, "votes": votes, "most": most, "priority": which % 4}
+        before = dict(project.items.values_list("pk", "slots_left"))
+        raised = items.ask_again(**asked)
+        after = dict(project.items.values_list("pk", "slots_left"))
+        assert {pk for pk, left in after.items() if left != before[pk]} == set(raised)
+        assert all(before[pk] < after[pk] <= votes for pk in raised)
+        assert items.ask_again(**asked) == []
 
     @rule(
         gold=st.sampled_from([0.0, 0.5, 1.0]),

@@ -139,14 +139,14 @@ class World:
             self._check_person(person)
 
     def _check_holds(self) -> None:
-        """No item gains a holder beyond the overlap; one whose overlap was lowered keeps those it has."""
+        """No item gains a holder beyond its overlap; one whose overlap was lowered keeps those it has."""
         self.project.refresh_from_db()
         holding = Q(assignments__state__in=["open", "done"], assignments__surplus=False)
         work = self.project.items.filter(is_gold=False).annotate(n=Count("assignments", filter=holding))
-        now = dict(work.values_list("pk", "n"))
-        for pk, count in now.items():
-            assert count <= max(self.project.overlap, self.holds.get(pk, 0)), f"item {pk} has {count} holders"
-        self.holds = now
+        for item in work:
+            most = max(item.overlap or self.project.overlap, self.holds.get(item.pk, 0))
+            assert item.n <= most, f"item {item.pk} has {item.n} holders"
+        self.holds = {item.pk: item.n for item in work}
 
     def _check_judgments(self) -> None:
         rows = Judgment.objects.filter(item__project=self.project)
