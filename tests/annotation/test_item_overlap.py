@@ -136,7 +136,7 @@ def test_a_pair_that_is_named_twice_wants_the_larger_number(project: Project) ->
         pairs=[pair, (pair[1], pair[0]), pair],
         priority=1,
         origins=["random"] * 3,
-        overlaps=[2, 4, None],
+        overlaps=[4, 2, None],
     )
     assert len({item.pk for item in found}) == 1
     assert (wants(found[0]), free(found[0])) == (4, 4)
