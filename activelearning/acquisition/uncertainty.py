@@ -4,7 +4,8 @@ Disagreement is the variance of the *difference*, Var_k[r_k(a) − r_k(b)]. Addi
 drops the covariance: members which differ only by a constant would look uncertain although they agree about
 every pair.
 
-BALD (Houlsby et al. 2011) by members: H(mean_k p_k) − mean_k H(p_k), p_k = σ(r_k(a) − r_k(b)), in nats.
+BALD (Houlsby et al. 2011) by members: H(mean_k p_k) − mean_k H(p_k), p_k = σ(r_k(a) − r_k(b)), in nats; or by
+quadrature, where a posterior gives the mean and the variance of the difference.
 
 Trap, ambiguity mistaken for ignorance: a small margin also marks pairs which people really judge half and
 half; more votes teach the model nothing there. Disagreement vanishes on those once the members have learnt
@@ -24,6 +25,7 @@ from activelearning.acquisition.margin import margin
 from activelearning.acquisition.pool import Floats, Positions, Reals
 
 CHUNK_PAIRS = 1 << 16
+NODES = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +66,25 @@ def mutual_information(difference: Floats) -> Floats:
     p, q = expit(difference), expit(-difference)
     total = entr(p.mean(axis=1)) + entr(q.mean(axis=1))
     return np.asarray(np.maximum(total - (entr(p) + entr(q)).mean(axis=1), 0.0))
+
+
+def gauss_hermite_bald(mean: Floats, variance: Floats, nodes: int = NODES) -> Floats:
+    """BALD where the logit is N(μ, s²) instead of a handful of members, (N,), nats, within [0, log 2].
+
+    H(E p) − E H(p), p = σ(μ + s z), z ~ N(0, 1), by Gauss-Hermite quadrature; mean: μ (N,) logits, variance:
+    s² (N,) ≥ 0, logits². With 15 nodes off by less than 10⁻⁴ nats for s ≤ 2, 0.01 for s ≤ 4
+    and 0.04 for s ≤ 6; 64 nodes take these to 10⁻⁹, 10⁻⁴ and 10⁻³.
+    """
+    z, weight = np.polynomial.hermite_e.hermegauss(nodes)
+    weight = weight / weight.sum()
+    spread = np.sqrt(np.maximum(variance, 0.0))
+    found = np.empty(len(mean))
+    for begin in range(0, len(mean), CHUNK_PAIRS):
+        rows = slice(begin, begin + CHUNK_PAIRS)
+        logits = mean[rows, None] + spread[rows, None] * z
+        p, q = expit(logits), expit(-logits)
+        found[rows] = entr(p @ weight) + entr(q @ weight) - (entr(p) + entr(q)) @ weight
+    return np.maximum(found, 0.0)
 
 
 def combined_uncertainty(doubt: Floats, mean_difference: Floats) -> Floats:

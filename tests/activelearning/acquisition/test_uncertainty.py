@@ -10,6 +10,7 @@ from activelearning.acquisition.margin import margin, probability, vote_variance
 from activelearning.acquisition.uncertainty import (
     CHUNK_PAIRS,
     combined_uncertainty,
+    gauss_hermite_bald,
     mutual_information,
     pair_differences,
 )
@@ -94,3 +95,39 @@ def test_chunks_join_without_a_seam() -> None:
     whole = rewards[a] - rewards[b]
     np.testing.assert_allclose(found.mean, whole.mean(axis=1), atol=1e-12)
     np.testing.assert_allclose(found.disagreement, whole.var(axis=1, ddof=1), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("s", "nodes", "off"),
+    [(0.0, 15, 1e-12), (1.0, 15, 1e-7), (2.0, 15, 1e-4), (4.0, 15, 0.01), (4.0, 64, 1e-4)],
+)
+def test_quadrature_equals_a_dense_one(s: float, nodes: int, off: float) -> None:
+    z = np.linspace(-12, 12, 20_001)
+    weight = np.exp(-(z**2) / 2)
+    weight /= weight.sum()
+    mean = np.linspace(-8, 8, 33)
+
+    def entropy(p: np.ndarray) -> np.ndarray:
+        return -p * np.log(p) - (1 - p) * np.log1p(-p)
+
+    p = 1 / (1 + np.exp(-(mean[:, None] + s * z).clip(-30, 30)))
+    exact = entropy(p @ weight) - entropy(p) @ weight
+    found = gauss_hermite_bald(mean, np.full(33, s**2), nodes)
+    np.testing.assert_allclose(found, exact, atol=off)
+    np.testing.assert_allclose(found, gauss_hermite_bald(-mean, np.full(33, s**2), nodes), atol=1e-12)
+    assert (exact.max() > 0.01) == (s > 0)
+
+
+def test_quadrature_equals_many_members() -> None:
+    rng = np.random.default_rng(0)
+    mean, variance = np.array([0.0, 1.0, -3.0]), np.array([0.25, 4.0, 1.0])
+    members = mean[:, None] + np.sqrt(variance)[:, None] * rng.standard_normal((3, 200_000))
+    np.testing.assert_allclose(gauss_hermite_bald(mean, variance), mutual_information(members), atol=2e-3)
+
+
+def test_quadrature_in_chunks_and_at_the_ends() -> None:
+    mean = np.resize([0.0, 900.0, -900.0, 0.5], CHUNK_PAIRS + 6)
+    variance = np.resize([0.0, 1.0, 1.0, 2.0], CHUNK_PAIRS + 6)
+    found = gauss_hermite_bald(mean, variance)
+    assert found[:3].tolist() == pytest.approx([0.0, 0.0, 0.0], abs=1e-12)
+    assert found[3] == found[CHUNK_PAIRS + 3] > 0.05
