@@ -16,7 +16,14 @@ from annotation.charts import Segment
 from annotation.models.project import Project
 from rewardmodel.models import Ensemble
 
-SERIES = {"uncertainty": 1, "diversity": 3, "error": 2, "audit": 5}  # colours of the design system
+SERIES = {  # colours of the design system: what decides, what varies, what is random, what measures
+    **dict.fromkeys(("regret", "i_optimal", "uncertainty", "disagreement", "margin", "bald", "power"), 1),
+    **dict.fromkeys(("d_optimal", "bal_pm", "k_centre", "cluster", "badge", "diversity"), 3),
+    "error": 2,
+    "repeat": 2,
+    "random": 4,
+    "audit": 5,
+}
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,8 @@ def shown(pair: SelectedPair) -> ShownPair:
 
 def quota_bar(quotas: Mapping[str, int]) -> tuple[Segment, ...]:
     reasons = dict(SelectedPair.Reason.choices)
-    return charts.stacked([(str(reasons[key]), count, SERIES[key]) for key, count in quotas.items()])
+    shown = [(str(reasons[key]), count, SERIES[key]) for key, count in quotas.items() if count]
+    return charts.stacked(shown)
 
 
 def _scores(scores: Mapping[str, float | None], propensity: float | None) -> tuple[Score, ...]:

@@ -24,6 +24,7 @@ from scipy.special import log_softmax, xlogy
 from scipy.stats import spearmanr
 from sklearn.neighbors import NearestNeighbors
 
+from activelearning.acquisition.knowledge import Knowledge
 from activelearning.acquisition.pool import Floats, Mask, Positions, Reals
 
 NEIGHBOURS = 15
@@ -47,6 +48,44 @@ class ErrorModel:
     neighbours: int
     mean_error: float
     skill: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorEstimate:
+    """The error model, the expected error (N,) of the candidates, and whether it was learned on held-out
+    prompts."""
+
+    model: ErrorModel
+    expected: Floats
+    held_out: bool
+
+
+def estimate_errors(
+    known: Knowledge, first: Positions, second: Positions, rng: np.random.Generator
+) -> ErrorEstimate | None:
+    """Expected error of the candidates: the ensemble's where there is one, else the posterior mean's.
+
+    None where there are too few labels to learn it from.
+    """
+    labels = known.labels
+    rows, held_out = usable_pairs(labels.held_out, rng)
+    if len(rows) < MIN_PAIRS:
+        return None
+    prompt_features = known.prompt_means()
+    if known.members is not None:
+        reward = np.asarray(known.members.mean(axis=1), dtype=np.float64)
+    else:
+        reward = np.asarray(known.z @ known.posterior.mean.astype(np.float32), dtype=np.float64)
+
+    def points(a: Positions, b: Positions, mu: Floats) -> Floats:
+        return error_points(known.z[a] - known.z[b], mu, prompt_features[known.prompt[a]])
+
+    a, b = labels.first[rows], labels.second[rows]
+    mu = reward[a] - reward[b]
+    errors = excess_cross_entropy(labels.shares[rows], mu, known.tau)
+    model = fit_errors(points(a, b, mu), errors, labels.votes[rows])
+    expected = expected_error(model, points(first, second, reward[first] - reward[second]))
+    return ErrorEstimate(model, expected, held_out)
 
 
 def excess_cross_entropy(shares: Floats, mean_difference: Floats, tau: float) -> Floats:

@@ -1,64 +1,131 @@
-"""How many pairs each part of the recipe gets, in which order, and how many one prompt may take."""
+"""Recipes: which rules share a batch, how many pairs each gets, in which order, and how many one prompt may
+take.
+
+A recipe is parts (a rule and its share) beside a fixed share drawn uniformly at random with logged
+propensity: the random arm, against which the rest is measured and by which it is kept honest.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, get_args
 
 import numpy as np
 
 from activelearning.acquisition.pool import Positions
 
-Reason = Literal["uncertainty", "diversity", "error", "audit"]
-REASONS: tuple[Reason, ...] = get_args(Reason)
+Rule = Literal[
+    "regret",
+    "i_optimal",
+    "d_optimal",
+    "uncertainty",
+    "disagreement",
+    "margin",
+    "bald",
+    "bal_pm",
+    "error",
+    "k_centre",
+    "cluster",
+    "badge",
+    "power",
+    "random",
+]
+RULES: tuple[Rule, ...] = get_args(Rule)
+NEED_MEMBERS: frozenset[Rule] = frozenset({"uncertainty", "disagreement"})
+NEED_LABELS: frozenset[Rule] = frozenset({"uncertainty", "disagreement", "margin", "bald", "error", "badge"})
 
 
 class RecipeError(ValueError):
-    """The shares of the recipe do not add up."""
+    """The recipe is not one."""
 
 
 @dataclass(frozen=True)
-class RecipeConfig:
-    """Shares of a batch. `audit` is a share of the whole, drawn uniformly at random from all candidates;
-    the other three share what is left and sum to 1.
+class Part:
+    """A rule and its share of what the random share leaves."""
 
-    doubt: what "uncertainty" ranks beside the margin. prior_precision: λ. keep: candidates which greedy
-    selection looks at. redundancy: an uncertain or error-prone pair is passed over when earlier picks have
-    already taken more than this share of its information. outlier_quantile: see diversity.density_floor.
-    prompt_cap: pairs which one prompt may take outside the audit share; None: four times its fair share,
-    see `prompt_cap`.
+    rule: Rule
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a batch is put together. The parts' shares sum to 1; `random_share` is one of the whole batch.
+
+    cold_start: the rule of the first batch, when there are no labels yet. redundancy: a pair which a ranking
+    rule puts forward is passed over when earlier picks have already taken more than this share of its
+    information; None: plain top-k. near_duplicate: pairs more alike than this cosine are not both taken;
+    None: no such check. prompt_cap, cluster_cap: pairs which one prompt, or one cluster of prompts, may take
+    outside the random share; None: four times the fair share, see `group_cap`. keep: candidates which greedy
+    selection looks at. beta: weight of the prompt entropy beside BALD, or the sharpness of power sampling;
+    None: the rule's own. outlier_quantile: what D-optimality leaves out, see thinning.density_floor.
     """
 
-    uncertainty: float = 0.5
-    diversity: float = 0.3
-    error: float = 0.2
-    audit: float = 0.1
-    doubt: Literal["disagreement", "bald"] = "disagreement"
-    prior_precision: float = 1.0
-    keep: int = 50_000
-    max_dimensions: int = 64
-    redundancy: float = 0.25
-    outlier_quantile: float = 0.99
+    name: str
+    parts: tuple[Part, ...]
+    random_share: float = 0.1
+    cold_start: Rule = "i_optimal"
+    redundancy: float | None = 0.25
+    near_duplicate: float | None = 0.98
     prompt_cap: int | None = None
+    cluster_cap: int | None = None
+    keep: int = 50_000
+    max_dimensions: int = 128
+    prior_precision: float | None = None
+    beta: float | None = None
+    outlier_quantile: float = 0.99
 
     def __post_init__(self) -> None:
-        shares = (self.uncertainty, self.diversity, self.error)
-        if min(shares) < 0 or abs(sum(shares) - 1.0) > 1e-6:
-            raise RecipeError(
-                f"uncertainty, diversity and error are {shares}; they must be ≥ 0 and sum to 1."
-            )
-        if not 0.0 <= self.audit <= 1.0:
-            raise RecipeError(f"audit is {self.audit}; it is a share of the batch between 0 and 1.")
-        if self.prior_precision <= 0 or self.keep < 1 or self.max_dimensions < 1:
-            raise RecipeError("prior_precision, keep and max_dimensions must be positive.")
-        if not (0.0 <= self.redundancy <= 1.0 and 0.0 < self.outlier_quantile <= 1.0):
-            raise RecipeError("redundancy and outlier_quantile are shares between 0 and 1.")
-        if self.prompt_cap is not None and self.prompt_cap < 1:
-            raise RecipeError(f"prompt_cap is {self.prompt_cap}; it must be at least 1.")
+        shares = [part.share for part in self.parts]
+        if not shares or min(shares) < 0 or abs(sum(shares) - 1.0) > 1e-6:
+            raise RecipeError(f"The shares of recipe {self.name!r} are {shares}; they must sum to 1.")
+        for rule in (*(part.rule for part in self.parts), self.cold_start):
+            if rule not in RULES:
+                raise RecipeError(f"{rule!r} is no rule; choose among {', '.join(RULES)}.")
+        if len({part.rule for part in self.parts}) != len(shares):
+            raise RecipeError(f"Recipe {self.name!r} names a rule twice; give it one share.")
+        if not 0.0 <= self.random_share <= 1.0:
+            raise RecipeError(f"random_share is {self.random_share}; it is a share of the batch, 0 to 1.")
+        positive = (self.keep, self.max_dimensions, self.prompt_cap, self.cluster_cap, self.prior_precision)
+        if any(value is not None and value <= 0 for value in positive):
+            raise RecipeError("keep, max_dimensions, the caps and prior_precision must be positive.")
+        if self.redundancy is not None and not 0.0 <= self.redundancy <= 1.0:
+            raise RecipeError(f"redundancy is {self.redundancy}; it is a share between 0 and 1.")
+        if not 0.0 < self.outlier_quantile <= 1.0 or (self.beta is not None and self.beta < 0):
+            raise RecipeError("outlier_quantile is a share between 0 and 1, and beta is not negative.")
 
 
-def largest_remainder(total: int, weights: Mapping[Reason, float]) -> dict[Reason, int]:
+def _recipe(name: str, *parts: tuple[Rule, float], **settings: object) -> Recipe:
+    return Recipe(name, tuple(Part(rule, share) for rule, share in parts), **settings)  # type: ignore[arg-type]
+
+
+DEFAULT = "regret"
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        recipe.name: recipe
+        for recipe in (
+            _recipe("regret", ("regret", 1.0)),
+            _recipe("i-optimal", ("i_optimal", 1.0)),
+            _recipe("d-optimal", ("d_optimal", 1.0)),
+            _recipe("bal-pm", ("bal_pm", 1.0)),
+            _recipe("mixed", ("regret", 0.6), ("cluster", 0.4)),
+            _recipe("textbook", ("uncertainty", 0.5), ("d_optimal", 0.3), ("error", 0.2)),
+            _recipe("random", ("random", 1.0), random_share=1.0, cold_start="random"),
+        )
+    }
+)
+
+
+def recipe_named(name: str) -> Recipe:
+    """Raises RecipeError with the names there are."""
+    try:
+        return RECIPES[name]
+    except KeyError:
+        raise RecipeError(f"There is no recipe {name!r}; choose among {', '.join(RECIPES)}.") from None
+
+
+def largest_remainder(total: int, weights: Mapping[Rule, float]) -> dict[Rule, int]:
     """Whole numbers summing to `total`, each within 1 of its exact share (Hamilton); ties go to the first
     named.
     """
@@ -75,56 +142,55 @@ def largest_remainder(total: int, weights: Mapping[Reason, float]) -> dict[Reaso
 
 
 def plan_quotas(
-    size: int, config: RecipeConfig, *, features: bool, ensemble: bool, errors: bool
-) -> tuple[dict[Reason, int], list[str]]:
+    size: int, recipe: Recipe, *, features: bool, labels: bool, members: bool, errors: bool
+) -> tuple[dict[Rule, int], list[str]]:
     """The quotas which can be met with what is known, and a sentence for each part that cannot be."""
-    rest = 1.0 - config.audit
-    share: dict[Reason, float] = {
-        "uncertainty": rest * config.uncertainty,
-        "diversity": rest * config.diversity,
-        "error": rest * config.error,
-        "audit": config.audit,
-    }
-    notes = []
     if not features:
-        notes.append("There are no features yet: the whole batch is drawn at random.")
-        share = {"uncertainty": 0.0, "diversity": 0.0, "error": 0.0, "audit": 1.0}
-    elif not ensemble:
-        notes.append("There is no ensemble yet: the uncertainty and error quotas are drawn at random.")
-        share["audit"] += share["uncertainty"] + share["error"]
-        share["uncertainty"] = share["error"] = 0.0
-    elif not errors and share["error"] > 0:
+        note = "There are no features yet: the whole batch is drawn at random."
+        return {"random": size} if size else {}, [note] if recipe.random_share < 1 else []
+    notes = []
+    share: dict[Rule, float] = {part.rule: part.share for part in recipe.parts}
+    if not labels and not members:
+        if recipe.cold_start != "random" or set(share) != {"random"}:
+            notes.append("There are no labels yet: the batch starts cold.")
+        share = {recipe.cold_start: 1.0}
+    if lacking := [rule for rule in share if rule in NEED_MEMBERS and not members]:
+        notes.append("There is no ensemble yet: what rests on its disagreement is drawn at random.")
+        _move(share, lacking, "random")
+    if "error" in share and not errors:
         notes.append("Too few judged pairs to say where the model errs: that quota goes to the other parts.")
-        others = share["uncertainty"] + share["diversity"]
-        if others > 0:
-            for name in ("uncertainty", "diversity"):
-                share[name] += share["error"] * share[name] / others
-        else:
-            share["audit"] += share["error"]
-        share["error"] = 0.0
-    return largest_remainder(size, share), notes
+        lost = share.pop("error")
+        total = sum(share.values())
+        share = {rule: value + lost * value / total for rule, value in share.items()} or {"random": 1.0}
+    weights = {rule: (1.0 - recipe.random_share) * value for rule, value in share.items()}
+    weights["random"] = weights.get("random", 0.0) + recipe.random_share
+    quotas = largest_remainder(size, weights)
+    return {rule: count for rule, count in quotas.items() if count}, notes
 
 
-def interleave(quotas: Mapping[Reason, int]) -> list[Reason]:
-    """The order of picking: every reason evenly spread, so a batch stopped half-way still follows the
-    recipe.
-    """
+def _move(share: dict[Rule, float], rules: list[Rule], to: Rule) -> None:
+    lost = sum(share.pop(rule) for rule in rules)
+    share[to] = share.get(to, 0.0) + lost
+
+
+def interleave(quotas: Mapping[Rule, int]) -> list[Rule]:
+    """The order of picking: every rule evenly spread, so that half a batch still follows the recipe."""
     slots = [
-        ((turn + 0.5) / count, REASONS.index(name), name)
+        ((turn + 0.5) / count, RULES.index(name), name)
         for name, count in quotas.items()
         for turn in range(count)
     ]
     return [name for _, _, name in sorted(slots)]
 
 
-def prompt_cap(size: int, open_per_prompt: Positions, wanted: int | None) -> int:
-    """How many of `size` pairs one prompt may take: `wanted`, or max(2, ⌈4·size/prompts⌉).
+def group_cap(size: int, open_per_group: Positions, wanted: int | None) -> int:
+    """How many of `size` pairs one prompt (or cluster) may take: `wanted`, or max(2, ⌈4·size/groups⌉).
 
-    Doubled until the prompts together can fill the batch: a cap must not leave people without work.
+    Doubled until the groups together can fill the batch: a cap must not leave people without work.
     """
-    prompts = max(1, len(open_per_prompt))
-    cap = wanted if wanted is not None else max(2, -(-4 * size // prompts))
-    target = min(size, int(open_per_prompt.sum()))
-    while int(np.minimum(open_per_prompt, cap).sum()) < target:
+    groups = max(1, len(open_per_group))
+    cap = wanted if wanted is not None else max(2, -(-4 * size // groups))
+    target = min(size, int(open_per_group.sum()))
+    while int(np.minimum(open_per_group, cap).sum()) < target:
         cap *= 2
     return cap

@@ -19,9 +19,9 @@ from activelearning.acquisition.pool import (
     ResponsePool,
     as_ids,
 )
-from activelearning.acquisition.quotas import RecipeConfig, plan_quotas
+from activelearning.acquisition.quotas import Recipe, recipe_named
 from activelearning.acquisition.recipe import select_batch
-from activelearning.acquisition.selection import SelectedPair, Selection
+from activelearning.acquisition.selection import Reason, SelectedPair, Selection
 from annotation.interchange.snapshot import read_preferences
 from annotation.interchange.split import assign_splits
 from annotation.models.content import Response
@@ -39,16 +39,20 @@ class Choice:
 
     selection: Selection
     ensemble: Ensemble | None
-    config: RecipeConfig
+    recipe: Recipe
     seed: int
 
 
-def choose(*, project: Project, n: int, seed: int) -> Choice:
+AUDIT = "Drawn at random among prompts that the model never learns from, to measure it."
+AUDIT_SHARE = 0.1  # of a batch, as long as the audit set is not complete
+
+
+def choose(*, project: Project, n: int, seed: int, recipe: Recipe) -> Choice:
     """Score every candidate pair with the active ensemble and pick up to `n` by the recipe.
 
     Takes as long as scoring does and holds no lock meanwhile. Raises `scoring.ScoringFailed`.
     """
-    rng, config = np.random.default_rng(seed), RecipeConfig()
+    rng = np.random.default_rng(seed)
     aggregating.refresh(project=project)
     ensemble = Ensemble.objects.filter(project=project, active=True).select_related("run__snapshot").first()
     splits = _splits(ensemble)
@@ -63,8 +67,8 @@ def choose(*, project: Project, n: int, seed: int) -> Choice:
         rng=rng,
     )
     measured = {prompt for prompt, split in splits.items() if split == "test"}
-    selection = _select(pool, candidates, labelled, measured, n, rng, config)
-    return Choice(selection, ensemble, config, seed)
+    selection = _select(pool, candidates, labelled, measured, n, rng, recipe)
+    return Choice(selection, ensemble, recipe, seed)
 
 
 def _splits(ensemble: Ensemble | None) -> dict[str, str]:
@@ -139,31 +143,25 @@ def _select(
     measured: Collection[str],
     n: int,
     rng: np.random.Generator,
-    config: RecipeConfig,
+    recipe: Recipe,
 ) -> Selection:
-    """The recipe: its audit share drawn from every candidate, the rest from those off the test prompts.
+    """An audit share drawn by chance from the test prompts, the rest by the recipe from the others.
 
-    Where the rest runs short, it too is drawn from every candidate by chance.
+    Where the rest runs short, it too is drawn by chance from what is left.
     """
     size = min(n, len(candidates))
-    if pool.rewards is None or size == 0:
-        return select_batch(pool, candidates, labelled, n=n, rng=rng, config=config)
     ahead = assign_splits(pool.prompt_id.tolist(), snapshotting.SPLIT_SEED)  # once all of them are judged
     test = np.array(sorted({prompt for prompt, split in ahead.items() if split == "test"} | set(measured)))
-    by_score = ~np.isin(candidates.prompts, test)
-    quotas, _ = plan_quotas(size, config, features=True, ensemble=True, errors=True)
-    by_chance = dataclasses.replace(config, audit=1.0, keep=1)
-    audit = select_batch(pool, candidates, labelled, n=quotas["audit"], rng=rng, config=by_chance)
-    free = _others(candidates, audit)
-    eligible = _subset(candidates, by_score & free)
-    wanted = size - len(audit.pairs)
-    picked = select_batch(
-        pool, eligible, labelled, n=min(wanted, len(eligible)), rng=rng,
-        config=dataclasses.replace(config, audit=0.0),
-    )  # fmt: skip
-    short = wanted - len(picked.pairs)
-    rest = _subset(candidates, free & _others(candidates, picked))
-    filled = select_batch(pool, rest, labelled, n=short, rng=rng, config=by_chance)
+    on_test = np.isin(candidates.prompts, test)
+    by_chance = recipe_named("random")
+    wanted = min(round(AUDIT_SHARE * size), int(on_test.sum()))
+    audit = select_batch(pool, _subset(candidates, on_test), n=wanted, rng=rng, recipe=by_chance)
+    eligible = _subset(candidates, ~on_test)
+    share = size - len(audit.pairs)
+    picked = select_batch(pool, eligible, labelled, n=min(share, len(eligible)), rng=rng, recipe=recipe)
+    short = share - len(picked.pairs)
+    rest = _subset(candidates, on_test & _others(candidates, audit))
+    filled = select_batch(pool, rest, n=short, rng=rng, recipe=by_chance)
     notes = list(picked.notes) if eligible else []
     if short:
         notes.append(
@@ -171,10 +169,14 @@ def _select(
         )
     if size < n:
         notes.append(f"Only {size} open pairs, {n} were asked for.")
+    measuring = tuple(
+        dataclasses.replace(pair, reason="audit", explanation=AUDIT) for pair in (*audit.pairs, *filled.pairs)
+    )
+    quotas: dict[Reason, int] = {**picked.quotas, "audit": len(measuring)}
     return dataclasses.replace(
         picked,
-        pairs=_spread(audit.pairs, picked.pairs, filled.pairs),
-        quotas={**picked.quotas, "audit": len(audit.pairs) + len(filled.pairs)},
+        pairs=_spread(measuring, picked.pairs),
+        quotas={rule: count for rule, count in quotas.items() if count},
         candidates=len(candidates),
         notes=tuple(notes),
     )

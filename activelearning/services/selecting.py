@@ -8,15 +8,16 @@ from django.db.models import Max
 
 from accounts.models import User
 from accounts.services import audit
-from activelearning.models import SelectedPair, SelectionBatch
+from activelearning.acquisition.quotas import recipe_named
+from activelearning.models import LoopPolicy, SelectedPair, SelectionBatch
 from activelearning.services import choosing
 from activelearning.services.choosing import Choice
 from annotation.models.project import Project
 from annotation.models.work import Item
 from annotation.services import items
 
-STRATEGY = "recipe 50/30/20 + audit"
 COLD_START = "cold start: random"
+BY_CHANCE = ("audit", "random")
 
 
 class InvalidSelection(ValueError):
@@ -42,7 +43,11 @@ def choose(*, project: Project, n: int, seed: int | None = None) -> Choice:
         raise InvalidSelection(
             f"Only pairwise projects can be selected from; {project.slug} is {project.kind}."
         )
-    return choosing.choose(project=project, n=n, seed=secrets.randbits(48) if seed is None else seed)
+    policy = LoopPolicy.objects.filter(project=project).first() or LoopPolicy(project=project)
+    recipe = dataclasses.replace(recipe_named(policy.recipe), random_share=policy.random_share)
+    return choosing.choose(
+        project=project, n=n, seed=secrets.randbits(48) if seed is None else seed, recipe=recipe
+    )
 
 
 @transaction.atomic
@@ -65,8 +70,8 @@ def queue(*, project: Project, choice: Choice, actor: User | None = None) -> Sel
         project=project,
         number=number,
         ensemble=choice.ensemble,
-        strategy=COLD_START if choice.ensemble is None else STRATEGY,
-        config=dataclasses.asdict(choice.config),
+        strategy=COLD_START if choice.ensemble is None else choice.recipe.name,
+        config=dataclasses.asdict(choice.recipe),
         seed=choice.seed,
         candidates=choice.selection.candidates,
         notes=list(choice.selection.notes),
@@ -75,7 +80,7 @@ def queue(*, project: Project, choice: Choice, actor: User | None = None) -> Sel
         project=project,
         pairs=[(int(pair.response_a), int(pair.response_b)) for pair in chosen],
         priority=number,
-        origins=[Item.Origin.RANDOM if pair.reason == "audit" else Item.Origin.SELECTED for pair in chosen],
+        origins=[Item.Origin.RANDOM if pair.reason in BY_CHANCE else Item.Origin.SELECTED for pair in chosen],
     )
     SelectedPair.objects.bulk_create(
         SelectedPair(
@@ -88,6 +93,8 @@ def queue(*, project: Project, choice: Choice, actor: User | None = None) -> Sel
             explanation=pair.explanation,
             scores=dataclasses.asdict(pair.scores),
             propensity=pair.propensity,
+            cluster=pair.cluster,
+            neighbours=[dataclasses.asdict(one) for one in pair.neighbours],
         )
         for pair, item in zip(chosen, queued, strict=True)
     )

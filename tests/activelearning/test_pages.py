@@ -120,7 +120,7 @@ def test_select_now_queues_a_batch_and_shows_it(cast: Cast) -> None:
     text = words(shown)
     assert "4 of 9 possible pairs, drawn at random: there was no model yet." in text
     assert text.count("waiting") == 4
-    assert "Random audit 100 % 4" in text
+    assert "Drawn at random 100 % 4" in text
     batch = cast.project.selection_batches.get()
     assert batch.pairs.count() == 4
     assert "Batch 1 chance (no model yet) 4" in words(look(cast.engineer))
@@ -161,9 +161,9 @@ def test_a_batch_shows_why_each_pair_was_chosen_and_what_became_of_it(cast: Cast
     text = words(look(cast.engineer, 1))
     assert "5 of 1,234 possible pairs, chosen by run 1." in text
     assert "The ensemble is unsure 40 % 2" in text
-    assert "Unlike what is labelled 20 % 1" in text
+    assert "Unlike the rest 20 % 1" in text
     assert "The model errs nearby 20 % 1" in text
-    assert "Random audit 20 % 1" in text
+    assert "Measures the model 20 % 1" in text
     assert "Too few held-out labels." in text
     for reason in set(reasons):
         assert f"Because of {reason}." in text

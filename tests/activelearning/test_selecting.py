@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db.models import QuerySet
 
-from activelearning.models import SelectedPair, SelectionBatch
+from activelearning.models import LoopPolicy, SelectedPair, SelectionBatch
 from activelearning.services import choosing, selecting
 from annotation.interchange.snapshot import read_preferences
 from annotation.models.content import Response
@@ -44,7 +44,7 @@ def judged_pairs(project: Project) -> set[frozenset[int]]:
 
 def chosen_by_score(batch: SelectionBatch | None) -> QuerySet[SelectedPair]:
     assert batch is not None
-    return batch.pairs.exclude(reason="audit")
+    return batch.pairs.exclude(reason__in=["audit", "random"])
 
 
 # --- what is chosen --------------------------------------------------------------------------------
@@ -61,10 +61,10 @@ def test_a_batch_follows_the_recipe_on_pairs_nobody_judged(monkeypatch: pytest.M
     batch = selecting.select(project=project, n=100, seed=1)
     assert batch is not None
     assert calls == [360]
-    assert (batch.number, batch.ensemble, batch.strategy) == (1, ensemble, selecting.STRATEGY)
+    assert (batch.number, batch.ensemble, batch.strategy) == (1, ensemble, "regret")
     assert batch.candidates == 40 * 36 - 40 - 1
     assert Counter(batch.pairs.values_list("reason", flat=True)) == {
-        "uncertainty": 45, "diversity": 27, "error": 18, "audit": 10
+        "regret": 81, "random": 9, "audit": 10
     }  # fmt: skip
     assert sorted(batch.pairs.values_list("rank", flat=True)) == list(range(1, 101))
     assert not pairs_of(batch) & judged_pairs(project)
@@ -72,8 +72,9 @@ def test_a_batch_follows_the_recipe_on_pairs_nobody_judged(monkeypatch: pytest.M
     for pair in batch.pairs.select_related("response_a", "response_b", "item"):
         assert pair.explanation
         assert pair.response_a.prompt_id == pair.response_b.prompt_id == pair.item.prompt_id
-        assert (pair.propensity is None) == (pair.reason != "audit")
-        assert pair.item.origin == ("random" if pair.reason == "audit" else "selected")
+        by_chance = pair.reason in ("audit", "random")
+        assert (pair.propensity is not None) == by_chance
+        assert pair.item.origin == ("random" if by_chance else "selected")
         assert set(pair.item.responses.all()) == {pair.response_a, pair.response_b}
 
 
@@ -81,6 +82,7 @@ def test_a_batch_follows_the_recipe_on_pairs_nobody_judged(monkeypatch: pytest.M
 @pytest.mark.django_db
 def test_what_the_members_quarrel_about_is_chosen_for_uncertainty(monkeypatch: pytest.MonkeyPatch) -> None:
     project = scored.candidates(30)
+    LoopPolicy.objects.create(project=project, recipe="textbook")
     scored.judge_some(project, 30)
     scored.with_ensemble(project)
     quarrelled = set(project.prompts.order_by("pk").values_list("pk", flat=True)[5:15])
@@ -117,7 +119,7 @@ def test_scores_choose_nothing_on_the_test_split(monkeypatch: pytest.MonkeyPatch
     for seed in range(4):
         batch = selecting.select(project=project, n=60, seed=seed)
         assert not chosen_by_score(batch).filter(item__prompt__in=measured).exists()
-        assert chosen_by_score(batch).count() == 54
+        assert chosen_by_score(batch).count() == 49
         audited |= set(batch.pairs.filter(reason="audit").values_list("item__prompt", flat=True))
     assert audited & measured
 
@@ -328,8 +330,9 @@ def test_without_an_ensemble_pairs_are_drawn_at_random() -> None:
     batch = selecting.select(project=scored.candidates(5), n=12, seed=1)
     assert batch is not None
     assert (batch.ensemble, batch.strategy) == (None, selecting.COLD_START)
-    assert set(batch.pairs.values_list("reason", flat=True)) == {"audit"}
-    assert list(batch.pairs.values_list("propensity", flat=True)) == [pytest.approx(12 / 180)] * 12
+    assert set(batch.pairs.values_list("reason", flat=True)) == {"audit", "random"}
+    chances = dict(batch.pairs.values_list("reason", "propensity"))  # one of five prompts measures
+    assert chances == {"audit": pytest.approx(1 / 36), "random": pytest.approx(11 / 144)}
 
 
 @pytest.mark.django_db
@@ -366,7 +369,7 @@ def test_the_command_prints_the_batch_with_its_reasons() -> None:
     assert found["candidates"] == 72
     assert [pair["rank"] for pair in found["pairs"]] == [1, 2, 3, 4]
     assert {pair["item"] for pair in found["pairs"]} == set(project.items.values_list("pk", flat=True))
-    assert all(pair["reason"] == "audit" and pair["explanation"] for pair in found["pairs"])
+    assert all(pair["reason"] in ("audit", "random") and pair["explanation"] for pair in found["pairs"])
 
 
 @pytest.mark.django_db

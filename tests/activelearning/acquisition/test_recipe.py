@@ -8,44 +8,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activelearning.acquisition.pool import CandidatePairs, PoolError, ResponsePool, UnknownResponseError
+from activelearning.acquisition.pool import (
+    CandidatePairs,
+    ResponsePool,
+    UnknownResponseError,
+)
 from activelearning.acquisition.quotas import (
-    RecipeConfig,
-    RecipeError,
-    interleave,
-    largest_remainder,
-    prompt_cap,
+    Recipe,
 )
 from activelearning.acquisition.recipe import select_batch
 from activelearning.acquisition.selection import Selection
-from tests.activelearning.acquisition.worlds import every_pair, labels, pool
+from tests.activelearning.acquisition.worlds import every_pair, labels, pool, subset, textbook
 
 
 def chosen(selection: Selection) -> list[frozenset[str]]:
     return [frozenset((pair.response_a, pair.response_b)) for pair in selection.pairs]
 
 
-def subset(candidates: CandidatePairs, rows: np.ndarray, swap: np.ndarray | None = None) -> CandidatePairs:
-    first, second = candidates.first[rows], candidates.second[rows]
-    if swap is not None:
-        first, second = np.where(swap, second, first), np.where(swap, first, second)
-    return replace(
-        candidates, first=first, second=second, sampling_probability=candidates.sampling_probability[rows]
-    )
-
-
-def select(
-    n: int = 20, seed: int = 0, config: RecipeConfig | None = None, labelled_rows: int = 30
-) -> Selection:
+def select(n: int = 20, seed: int = 0, recipe: Recipe | None = None, labelled_rows: int = 30) -> Selection:
     responses = pool()
     candidates = every_pair(responses)
     known = labels(candidates, np.arange(labelled_rows)) if labelled_rows else None
-    return select_batch(responses, candidates, known, n=n, rng=np.random.default_rng(seed), config=config)
+    return select_batch(
+        responses, candidates, known, n=n, rng=np.random.default_rng(seed), recipe=recipe or textbook()
+    )
 
 
 def test_quotas_of_the_default_recipe() -> None:
     selection = select(40)
-    assert selection.quotas == {"uncertainty": 18, "diversity": 11, "error": 7, "audit": 4}
+    assert selection.quotas == {"uncertainty": 18, "d_optimal": 11, "error": 7, "random": 4}
     assert Counter(pair.reason for pair in selection.pairs) == selection.quotas
     assert [pair.rank for pair in selection.pairs] == list(range(1, 41))
     assert selection.candidates == 72 - 30
@@ -56,22 +47,22 @@ def test_quotas_of_the_default_recipe() -> None:
 @given(
     n=st.integers(0, 60),
     shares=st.tuples(*[st.integers(0, 5)] * 3).filter(lambda s: sum(s) > 0),
-    audit=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
+    random=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
     known=st.integers(0, 40),
     cap=st.one_of(st.none(), st.integers(1, 3)),
     seed=st.integers(0, 99),
 )
 def test_quotas_are_met_and_no_judged_pair_is_chosen(
-    n: int, shares: tuple[int, int, int], audit: float, known: int, cap: int | None, seed: int
+    n: int, shares: tuple[int, int, int], random: float, known: int, cap: int | None, seed: int
 ) -> None:
     u, d, e = (part / sum(shares) for part in shares)
-    config = RecipeConfig(uncertainty=u, diversity=d, error=e, audit=audit, prompt_cap=cap)
+    recipe = textbook(uncertainty=u, diversity=d, error=e, random=random, prompt_cap=cap)
     responses = pool(prompts=6, seed=seed)
     candidates = every_pair(responses)
     rng = np.random.default_rng(seed)
     judged = rng.choice(len(candidates), min(known, len(candidates)), replace=False)
     labelled = labels(candidates, judged)
-    selection = select_batch(responses, candidates, labelled, n=n, rng=rng, config=config)
+    selection = select_batch(responses, candidates, labelled, n=n, rng=rng, recipe=recipe)
     picked = chosen(selection)
     assert len(picked) == len(set(picked)) == min(n, len(candidates) - len(judged))
     taken = zip(labelled.response_a.tolist(), labelled.response_b.tolist(), strict=True)
@@ -123,21 +114,21 @@ def test_pool_order_does_not_matter() -> None:
     assert set(chosen(one)) == set(chosen(two))
 
 
-def test_same_seed_same_batch_other_seed_other_audit() -> None:
+def test_same_seed_same_batch_other_seed_other_draws() -> None:
     assert select(seed=1) == select(seed=1)
 
-    def audit(seed: int) -> frozenset[tuple[str, str]]:
+    def by_chance(seed: int) -> frozenset[tuple[str, str]]:
         pairs = select(seed=seed).pairs
-        return frozenset((pair.response_a, pair.response_b) for pair in pairs if pair.reason == "audit")
+        return frozenset((pair.response_a, pair.response_b) for pair in pairs if pair.reason == "random")
 
-    assert len({audit(seed) for seed in range(5)}) > 1
+    assert len({by_chance(seed) for seed in range(5)}) > 1
 
 
 def test_uncertain_pairs_are_the_uncertain_ones() -> None:
     responses = pool(prompts=40)
     candidates = every_pair(responses)
-    config = RecipeConfig(uncertainty=1, diversity=0, error=0, audit=0, redundancy=1.0)
-    selection = select_batch(responses, candidates, n=20, rng=np.random.default_rng(0), config=config)
+    recipe = textbook(uncertainty=1, diversity=0, error=0, random=0, redundancy=1.0)
+    selection = select_batch(responses, candidates, n=20, rng=np.random.default_rng(0), recipe=recipe)
     assert responses.rewards is not None
     difference = responses.rewards[candidates.first] - responses.rewards[candidates.second]
     margins = np.array([pair.scores.margin for pair in selection.pairs], dtype=float)
@@ -163,14 +154,14 @@ def test_error_quota_goes_where_the_model_is_wrong() -> None:
     rows = np.random.default_rng(0).choice(len(candidates), 120, replace=False)
     known = labels(candidates, rows)
     shares = np.where(wins[rows, None], [[0.9, 0.05, 0.05]], [[0.05, 0.05, 0.9]])
-    config = RecipeConfig(uncertainty=0, diversity=0, error=1, audit=0)
+    recipe = textbook(uncertainty=0, diversity=0, error=1, random=0)
     selection = select_batch(
         responses,
         candidates,
         replace(known, shares=shares),
         n=30,
         rng=np.random.default_rng(0),
-        config=config,
+        recipe=recipe,
     )
     wrong = [int(pair.prompt_id[1:]) % 2 == 1 for pair in selection.pairs]
     assert np.mean(wrong) > 0.9
@@ -180,17 +171,17 @@ def test_error_quota_goes_where_the_model_is_wrong() -> None:
 
 
 @pytest.mark.slow
-def test_audit_is_uniform_and_its_propensity_true() -> None:
+def test_the_random_share_is_uniform_and_its_propensity_true() -> None:
     responses = pool(prompts=5, responses=4)
     candidates = every_pair(responses)
     counts: Counter[frozenset[str]] = Counter()
     for seed in range(1500):
         selection = select_batch(
-            responses, candidates, n=10, rng=np.random.default_rng(seed), config=RecipeConfig(audit=0.3)
+            responses, candidates, n=10, rng=np.random.default_rng(seed), recipe=textbook(random=0.3)
         )
         for pair in selection.pairs:
-            assert (pair.propensity is not None) == (pair.reason == "audit")
-            if pair.reason == "audit":
+            assert (pair.propensity is not None) == (pair.reason == "random")
+            if pair.reason == "random":
                 assert pair.propensity == pytest.approx(3 / 30)
                 counts[frozenset((pair.response_a, pair.response_b))] += 1
     assert len(counts) == 30
@@ -201,30 +192,30 @@ def test_audit_is_uniform_and_its_propensity_true() -> None:
 def test_propensity_includes_the_subsampling_of_candidates() -> None:
     responses = pool(prompts=5, responses=4)
     candidates = replace(every_pair(responses), sampling_probability=np.full(30, 0.25))
-    config = RecipeConfig(audit=1.0)
-    selection = select_batch(responses, candidates, n=6, rng=np.random.default_rng(0), config=config)
+    recipe = textbook(random=1.0)
+    selection = select_batch(responses, candidates, n=6, rng=np.random.default_rng(0), recipe=recipe)
     assert [pair.propensity for pair in selection.pairs] == pytest.approx([0.25 * 6 / 30] * 6)
 
 
-def test_without_an_ensemble_random_and_diverse() -> None:
+def test_without_labels_the_batch_starts_cold() -> None:
     responses = replace(pool(), rewards=None)
     selection = select_batch(responses, every_pair(responses), n=20, rng=np.random.default_rng(0))
-    assert set(Counter(pair.reason for pair in selection.pairs)) == {"audit", "diversity"}
-    assert selection.quotas["diversity"] == 5
-    assert any("no ensemble" in note for note in selection.notes)
+    assert set(Counter(pair.reason for pair in selection.pairs)) == {"random", "i_optimal"}
+    assert selection.quotas == {"i_optimal": 18, "random": 2}
+    assert any("starts cold" in note for note in selection.notes)
     assert all(pair.scores.probability is None for pair in selection.pairs)
 
 
 def test_without_features_all_random() -> None:
     responses = replace(pool(), rewards=None, features=None)
     selection = select_batch(responses, every_pair(responses), n=20, rng=np.random.default_rng(0))
-    assert {pair.reason for pair in selection.pairs} == {"audit"}
+    assert {pair.reason for pair in selection.pairs} == {"random"}
     assert {pair.scores.gain for pair in selection.pairs} == {None}
 
 
 def test_without_labels_the_error_quota_goes_to_the_others() -> None:
     selection = select(40, labelled_rows=0)
-    assert selection.quotas == {"uncertainty": 23, "diversity": 13, "error": 0, "audit": 4}
+    assert selection.quotas == {"uncertainty": 23, "d_optimal": 13, "random": 4}
     assert any("where the model errs" in note for note in selection.notes)
     assert selection.error_skill is None
 
@@ -249,10 +240,10 @@ def test_one_prompt_cannot_swallow_the_batch() -> None:
     features = responses.features.copy()
     features[loud] *= 5
     responses = replace(responses, rewards=rewards, features=features)
-    config = RecipeConfig(audit=0, prompt_cap=3)
-    capped = select_batch(responses, every_pair(responses), n=30, rng=rng, config=config)
+    recipe = textbook(random=0, prompt_cap=3)
+    capped = select_batch(responses, every_pair(responses), n=30, rng=rng, recipe=recipe)
     free = select_batch(
-        responses, every_pair(responses), n=30, rng=rng, config=replace(config, prompt_cap=30)
+        responses, every_pair(responses), n=30, rng=rng, recipe=replace(recipe, prompt_cap=30)
     )
     assert max(Counter(pair.prompt_id for pair in capped.pairs).values()) == 3
     assert Counter(pair.prompt_id for pair in free.pairs)["p003"] > 3
@@ -265,7 +256,7 @@ def test_the_cap_gives_way_rather_than_leave_the_batch_short() -> None:
         every_pair(responses),
         n=20,
         rng=np.random.default_rng(0),
-        config=RecipeConfig(prompt_cap=1),
+        recipe=textbook(prompt_cap=1),
     )
     assert len(selection.pairs) == 20
     assert selection.prompt_cap >= 18
@@ -278,9 +269,9 @@ def test_identical_responses_come_last() -> None:
     features, rewards = responses.features.copy(), responses.rewards.copy()
     features[1::4], rewards[1::4] = features[0::4], rewards[0::4]
     responses = replace(responses, features=features, rewards=rewards)
-    config = RecipeConfig(audit=0.0)
+    recipe = textbook(random=0.0)
     selection = select_batch(
-        responses, every_pair(responses), n=40, rng=np.random.default_rng(0), config=config
+        responses, every_pair(responses), n=40, rng=np.random.default_rng(0), recipe=recipe
     )
     assert not any(pair.response_a[-1] == "0" and pair.response_b[-1] == "1" for pair in selection.pairs)
 
@@ -296,21 +287,48 @@ def test_redundant_uncertain_pairs_are_passed_over() -> None:
     rewards[100:120:2] = [-1, 1, -1, 1]
     names = np.array([f"r{i:03d}" for i in range(120)])
     responses = ResponsePool(names, np.repeat([f"p{i}" for i in range(60)], 2), features, rewards)
-    config = RecipeConfig(uncertainty=1, diversity=0, error=0, audit=0)
-    selection = select_batch(responses, every_pair(responses), n=11, rng=rng, config=config)
+    recipe = textbook(uncertainty=1, diversity=0, error=0, random=0, near_duplicate=None, prior_precision=1.0)
+    selection = select_batch(responses, every_pair(responses), n=11, rng=rng, recipe=recipe)
     # A vote on one takes 18 % of what its copies could teach, two take 31 %: more than the quarter.
     assert sum(pair.response_a < "r100" for pair in selection.pairs) == 2
     blind = select_batch(
-        responses, every_pair(responses), n=11, rng=rng, config=replace(config, redundancy=1.0)
+        responses, every_pair(responses), n=11, rng=rng, recipe=replace(recipe, redundancy=1.0)
     )
     assert sum(pair.response_a < "r100" for pair in blind.pairs) == 11
 
 
+def test_near_duplicates_are_passed_over() -> None:
+    """The same fifty copies: the cosine rule takes one of them as long as there is anything else."""
+    rng = np.random.default_rng(0)
+    features = np.zeros((120, 12))
+    features[0:100:2, 0] = 9.0
+    features[100:120:2, 1:11] = 9.0 * np.eye(10)
+    rewards = np.zeros((120, 4))
+    rewards[0:100:2] = [-2, 2, -2, 2]
+    rewards[100:120:2] = [-1, 1, -1, 1]
+    names = np.array([f"r{i:03d}" for i in range(120)])
+    responses = ResponsePool(names, np.repeat([f"p{i}" for i in range(60)], 2), features, rewards)
+    recipe = textbook(uncertainty=1, diversity=0, error=0, random=0, redundancy=None)
+    selection = select_batch(responses, every_pair(responses), n=11, rng=rng, recipe=recipe)
+    assert sum(pair.response_a < "r100" for pair in selection.pairs) == 1
+
+
+def test_an_ensemble_s_rule_without_one_is_drawn_at_random() -> None:
+    responses = replace(pool(), rewards=None)
+    candidates = every_pair(responses)
+    known = labels(candidates, np.arange(30))
+    selection = select_batch(
+        responses, candidates, known, n=20, rng=np.random.default_rng(0), recipe=textbook()
+    )
+    assert selection.quotas["random"] == 11
+    assert any("no ensemble" in note for note in selection.notes)
+
+
 def test_thinned_pools_still_meet_the_quotas() -> None:
     responses = pool(prompts=100, responses=5)
-    config = RecipeConfig(keep=50)
+    recipe = textbook(keep=50)
     selection = select_batch(
-        responses, every_pair(responses), n=30, rng=np.random.default_rng(0), config=config
+        responses, every_pair(responses), n=30, rng=np.random.default_rng(0), recipe=recipe
     )
     assert selection.kept == 120  # never below four times the batch
     assert len(set(chosen(selection))) == 30
@@ -325,40 +343,3 @@ def test_candidates_of_another_table_are_matched_by_id() -> None:
     stranger = CandidatePairs.from_ids(np.array(["x", "y"]), np.array(["p", "p"]), ["x"], ["y"])
     with pytest.raises(UnknownResponseError):
         select_batch(responses, stranger, n=3, rng=np.random.default_rng(0))
-
-
-@settings(max_examples=100, deadline=None)
-@given(total=st.integers(0, 500), weights=st.lists(st.integers(0, 50), min_size=3, max_size=3).filter(any))
-def test_largest_remainder_sums_and_stays_within_one(total: int, weights: list[int]) -> None:
-    shares = dict(zip(("uncertainty", "diversity", "error"), map(float, weights), strict=True))
-    parts = largest_remainder(total, shares)  # type: ignore[arg-type]
-    assert sum(parts.values()) == total
-    for name, part in parts.items():
-        assert abs(part - total * shares[name] / sum(weights)) < 1
-
-
-def test_interleaving_keeps_the_recipe_in_every_prefix() -> None:
-    schedule = interleave({"uncertainty": 45, "diversity": 27, "error": 18, "audit": 10})
-    for stop in range(10, 101, 10):
-        counts = Counter(schedule[:stop])
-        assert abs(counts["uncertainty"] - 0.45 * stop) <= 1
-        assert abs(counts["audit"] - 0.1 * stop) <= 1
-
-
-def test_default_cap_is_four_fair_shares_and_at_least_two() -> None:
-    assert prompt_cap(100, np.full(50, 20), None) == 8
-    assert prompt_cap(10, np.full(50, 20), None) == 2
-    assert prompt_cap(100, np.array([100, 1]), 5) >= 99
-
-
-def test_bad_recipes_and_pools_are_refused_with_the_value() -> None:
-    with pytest.raises(RecipeError, match="sum to 1"):
-        RecipeConfig(uncertainty=0.9)
-    with pytest.raises(RecipeError, match=r"audit is 1\.5"):
-        RecipeConfig(audit=1.5)
-    with pytest.raises(PoolError, match="repeat"):
-        ResponsePool(np.array(["a", "a"]), np.array(["p", "p"]))
-    with pytest.raises(PoolError, match="NaN"):
-        ResponsePool(np.array(["a"]), np.array(["p"]), np.array([[np.nan]]))
-    with pytest.raises(PoolError, match="without features"):
-        ResponsePool(np.array(["a"]), np.array(["p"]), None, np.array([[1.0]]))

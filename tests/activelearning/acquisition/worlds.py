@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.special import expit
 
 from activelearning.acquisition.pool import CandidatePairs, LabelledPairs, ResponsePool
-from activelearning.acquisition.simulation import Scores, World
+from activelearning.acquisition.quotas import Part, Recipe, Rule
+from activelearning.acquisition.replay import World
 
 
 def ids(prompts: int, responses: int) -> tuple[np.ndarray, np.ndarray]:
@@ -51,48 +54,43 @@ def labels(
     )
 
 
+def subset(candidates: CandidatePairs, rows: np.ndarray, swap: np.ndarray | None = None) -> CandidatePairs:
+    first, second = candidates.first[rows], candidates.second[rows]
+    if swap is not None:
+        first, second = np.where(swap, second, first), np.where(swap, first, second)
+    return replace(
+        candidates, first=first, second=second, sampling_probability=candidates.sampling_probability[rows]
+    )
+
+
+def textbook(
+    uncertainty: float = 0.5,
+    diversity: float = 0.3,
+    error: float = 0.2,
+    random: float = 0.1,
+    **settings: object,
+) -> Recipe:
+    shares: dict[Rule, float] = {"uncertainty": uncertainty, "d_optimal": diversity, "error": error}
+    parts = tuple(Part(rule, share) for rule, share in shares.items() if share)
+    return Recipe("test", parts, random_share=random, **settings)  # type: ignore[arg-type]
+
+
 def linear_world(seed: int, *, prompts: int = 120, responses: int = 4, d: int = 16) -> World:
     """Rewards linear in the features. Most prompts have responses which are nearly alike, as sampled ones
-    are.
+    are; a third of the prompts is measured on.
     """
     rng = np.random.default_rng(seed)
-    response, prompt = ids(prompts, responses)
     spread = np.repeat(np.exp(rng.normal(-1.0, 1.0, prompts)), responses)
-    features = spread[:, None] * rng.standard_normal((len(response), d)) * np.linspace(2.0, 0.4, d)
+    features = spread[:, None] * rng.standard_normal((prompts * responses, d)) * np.linspace(2.0, 0.4, d)
     reward = features @ (rng.standard_normal(d) / np.linspace(2.0, 0.4, d)) * 0.8
-    candidates = every_pair(ResponsePool(response, prompt, features))
-    p = expit(reward[candidates.first] - reward[candidates.second])
-    shares = np.column_stack([p, np.zeros_like(p), 1 - p])
-    test = np.isin(candidates.prompts, [f"p{i:03d}" for i in range(0, prompts, 3)])
-    chosen, measured = (
-        CandidatePairs.from_ids(response, prompt, candidates.response_a[rows], candidates.response_b[rows])
-        for rows in (~test, test)
-    )
-    return World(response, prompt, features, chosen, shares[~test], measured, shares[test], votes=3)
-
-
-def bootstrap_ridge(world: World, members: int = 8, penalty: float = 1.0):
-    """Train callable: K ridge-penalised logistic regressions under Poisson(1) bootstrap weights, by Newton
-    steps.
-    """
-    position = {name: i for i, name in enumerate(world.response_id.tolist())}
-
-    def train(labelled: LabelledPairs, rng: np.random.Generator) -> Scores:
-        rows = np.flatnonzero(~labelled.held_out)
-        a = np.array([position[name] for name in labelled.response_a[rows].tolist()], dtype=int)
-        b = np.array([position[name] for name in labelled.response_b[rows].tolist()], dtype=int)
-        x = world.features[a] - world.features[b]
-        y = labelled.shares[rows, 0] + labelled.shares[rows, 1] / 2
-        d = x.shape[1]
-        weights = np.zeros((d, members))
-        for k in range(members):
-            times = rng.poisson(1.0, len(x)) * labelled.votes[rows]
-            w = np.zeros(d)
-            for _ in range(6):
-                p = expit(x @ w)
-                hessian = (x.T * (times * p * (1 - p))) @ x + penalty * np.eye(d)
-                w = w + np.linalg.solve(hessian, x.T @ (times * (y - p)) - penalty * w)
-            weights[:, k] = w
-        return Scores(world.features @ weights)
-
-    return train
+    prompt = np.repeat(np.arange(prompts), responses)
+    low, high = np.triu_indices(responses, k=1)
+    first = (np.arange(prompts)[:, None] * responses + low).ravel()
+    second = (np.arange(prompts)[:, None] * responses + high).ravel()
+    p = expit(reward[first] - reward[second])
+    a = rng.binomial(5, p)
+    counts = np.column_stack([a, np.zeros_like(a), 5 - a]).astype(float)
+    x = features[first] - features[second]
+    z = (features / np.sqrt((x**2).sum(axis=1).mean())).astype(np.float32)
+    test = prompt[first] % 3 == 0
+    return World(z, prompt, first, second, counts, np.flatnonzero(~test), np.flatnonzero(test))
