@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from activelearning import selectors
 from activelearning.models import LoopPolicy, LoopTurn, SelectedPair
-from activelearning.services import looping
+from activelearning.services import looping, policies
 from annotation import charts
 from annotation.charts import Segment
 from annotation.models.project import Project
@@ -55,7 +55,7 @@ class LoopState:
 
 def loop_of(project: Project) -> LoopState:
     return LoopState(
-        policy=looping.policy_of(project),
+        policy=policies.policy_of(project),
         until_next=looping.judgments_until_next(project),
         turns=selectors.turns_of(project),
         ensemble=selectors.active_ensemble(project),
