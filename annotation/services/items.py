@@ -6,12 +6,15 @@ import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django.db import connection, transaction
+from django.db.models import Case, When
 
 from annotation.models.content import Response
 from annotation.models.project import MOST_VOTES, Project
-from annotation.models.work import Item, ItemResponse
+from annotation.models.work import Assignment, Item, ItemResponse, Judgment
 from annotation.services import import_merge, slots
 from annotation.services.import_staging import response_set
+
+IMPORTED, LAST_RESORT = 0, -1  # priorities: of what was imported, and of what nobody wants any more
 
 
 class UnfitPair(ValueError):
@@ -87,6 +90,26 @@ def ask_again(
     with connection.cursor() as cursor:
         import_merge.lock(cursor, project.pk)  # no votes come in and the project's overlap stays, meanwhile
     return slots.want_more(project, items, votes=votes, most=most, priority=priority)
+
+
+@transaction.atomic
+def put_back(*, project: Project, items: Collection[int]) -> list[int]:
+    """Items that nobody has begun go behind what waits ahead of them; the ids of those that did.
+
+    What was imported goes back to where imports are; what was made only to be asked about comes last of all.
+    Begun is an item that somebody holds, answered, skipped or flagged; an expired hold is forgotten. They are
+    locked before that is asked, so nobody takes one meanwhile.
+    """
+    mine = Item.objects.filter(project=project, pk__in=items, is_gold=False)
+    locked = list(mine.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    held = Assignment.objects.filter(item__in=locked).exclude(state=Assignment.State.EXPIRED)
+    voted = Judgment.objects.filter(item__in=locked, live=True)
+    begun = {*held.values_list("item_id", flat=True), *voted.values_list("item_id", flat=True)}
+    back = [pk for pk in locked if pk not in begun]
+    Item.objects.filter(pk__in=back).update(
+        priority=Case(When(origin=Item.Origin.SELECTED, then=LAST_RESORT), default=IMPORTED)
+    )
+    return back
 
 
 def _check_votes(votes: int) -> None:
