@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from activelearning.acquisition.design import GreedyDesign
-from activelearning.acquisition.knowledge import Knowledge, outlook
-from activelearning.acquisition.pool import Positions
+from activelearning.acquisition.knowledge import Knowledge, Outlook, outlook
+from activelearning.acquisition.pool import Floats, Positions
+from activelearning.acquisition.posterior import quadratic_form
 from activelearning.acquisition.quotas import Recipe, Rule, group_cap, interleave, plan_quotas
-from activelearning.acquisition.rules import BUILDERS, Stage
+from activelearning.acquisition.rules import BUILDERS, Stage, aim_of, target_moment
 from activelearning.acquisition.thinning import thin
 
 
@@ -56,10 +56,7 @@ def grow(
     size = min(n, len(first))
     view = outlook(known, first, second)
     wants = {part.rule for part in recipe.parts}
-    score = None
-    if len(first) > recipe.keep:
-        design = GreedyDesign(known.z, first, second, view.information, known.posterior.covariance)
-        score = design.information_gains()
+    score = promise(known, first, second, view, recipe, rng) if len(first) > recipe.keep else None
     cluster = None if known.cluster is None else known.cluster[first]
     kept = thin(score, len(first), max(recipe.keep, 4 * size), rng, cluster=cluster)
     whole = len(kept) == len(first)
@@ -84,6 +81,28 @@ def grow(
     growing = _Growing(known, first, second, kept, stage, quotas, size, recipe, rng)
     picks = tuple(growing.take(rule) for rule in interleave(quotas))
     return Grown(picks, quotas, kept, growing.cap, tuple(notes), stage)
+
+
+def promise(
+    known: Knowledge,
+    first: Positions,
+    second: Positions,
+    view: Outlook,
+    recipe: Recipe,
+    rng: np.random.Generator,
+) -> Floats:
+    """What each candidate would gain as the first pick, (N,): by it large pools are thinned.
+
+    The fall of tr(ΣM) where the recipe has a target, else the information gain in nats. Streamed: nothing
+    but the result grows with N.
+    """
+    aim = aim_of(recipe)
+    if aim == "d_optimal":
+        return np.log1p(view.information * view.variance)
+    sigma = known.posterior.covariance
+    spread = sigma @ target_moment(known, first, second, rng, regret=aim == "regret") @ sigma
+    reach = quadratic_form(known.z, first, second, spread)
+    return np.asarray(view.information * reach / (1.0 + view.information * view.variance))
 
 
 class _Growing:

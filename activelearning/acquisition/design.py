@@ -91,21 +91,23 @@ class GreedyDesign:
         c = self.covariance @ x
         s2 = max(float(c @ x), 0.0)
         k = v / (1.0 + v * s2)
-        along = self._along(c)
-        if self.reach is not None:
+        if self.reach is None:
+            (along,) = self._along(c)
+        else:
             h = self._spread @ x
             m = float(h @ x)
-            self.reach += k * along * (k * m * along - 2.0 * self._along(h))
+            along, across = self._along(c, h)
+            self.reach += k * along * (k * m * along - 2.0 * across)
             cross = np.outer(c, h)
             self._spread += k * k * m * np.outer(c, c) - k * (cross + cross.T)
         self.s2 -= k * along**2
         self.covariance -= k * np.outer(c, c)
         return float(np.log1p(v * s2))
 
-    def _along(self, direction: Floats) -> Floats:
-        """direction·y of every candidate y, (N,)."""
-        each = self._z @ direction.astype(np.float32)
-        return np.asarray(each[self._first] - each[self._second], dtype=np.float64)
+    def _along(self, *directions: Floats) -> list[Floats]:
+        """direction·y of every candidate y, (N,) for each direction; the features are read once for all."""
+        each = np.stack(directions).astype(np.float32) @ self._z.T
+        return [np.asarray(row[self._first] - row[self._second], dtype=np.float64) for row in each]
 
 
 def greedy_batch(design: GreedyDesign, n: int) -> tuple[Positions, Floats]:

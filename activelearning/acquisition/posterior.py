@@ -26,7 +26,7 @@ Integers = NDArray[np.integer[Any]]
 
 MOST_STEPS = 25
 TOLERANCE = 1e-4  # logits of the linear predictor, more or less: far below what any label tells
-CHUNK_PAIRS = 1 << 16
+CHUNK_PAIRS = 1 << 12  # differences that stay in the cache: twice as fast as 65,536
 PRECISIONS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 

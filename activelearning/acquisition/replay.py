@@ -69,8 +69,20 @@ class Trace:
     seconds: Floats
 
 
-def replay(world: World, arm: Arm, *, seed: int, batch: int, labels: int, prior_precision: float) -> Trace:
-    """`labels` labels in batches. Raises ValueError when the pool holds fewer pairs than that."""
+def replay(
+    world: World,
+    arm: Arm,
+    *,
+    seed: int,
+    batch: int,
+    labels: int,
+    prior_precision: float,
+    double_after: int | None = None,
+) -> Trace:
+    """`labels` labels in batches, twice as large from `double_after` labels on.
+
+    Raises ValueError when the pool holds fewer pairs than that.
+    """
     if labels > len(world.pool) or batch < 1:
         raise ValueError(f"{labels} labels in batches of {batch}, but the pool has {len(world.pool)} pairs.")
     answers = draw_answers(world.counts, np.random.default_rng([seed, 0]))
@@ -82,7 +94,8 @@ def replay(world: World, arm: Arm, *, seed: int, batch: int, labels: int, prior_
     rows: list[tuple[float, ...]] = []
     while True:
         begin = time.perf_counter()
-        size = min(batch, labels - len(known))
+        late = double_after is not None and len(known) >= double_after
+        size = min(2 * batch if late else batch, labels - len(known))
         blind = len(arm.recipe.parts) == 1 and arm.recipe.parts[0].rule == "random"
         if blind or (len(known) == 0 and not arm.cold):
             new = queue[free[queue]][:size]

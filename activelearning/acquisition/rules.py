@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from activelearning.acquisition.uncertainty import (
     gauss_hermite_bald,
     pair_differences,
 )
+
+Aim = Literal["regret", "i_optimal", "d_optimal"]
 
 NO_INFORMATION = 1e-9
 RANKED: frozenset[Rule] = frozenset({"uncertainty", "disagreement", "margin", "bald", "error"})
@@ -51,26 +54,26 @@ class Stage:
     ) -> None:
         self.known, self.first, self.second, self.view = known, first, second, view
         self.recipe, self.rng = recipe, rng
-        self.designs: dict[str, GreedyDesign] = {}
+        self.designs: dict[Aim, GreedyDesign] = {}
         self._initial: Floats | None = None
         self._stakes: Floats | None = None
         self.tie = rng.permutation(len(first))
         if watched or recipe.redundancy is not None:
             self.main()
 
-    def design(self, aim: str) -> GreedyDesign:
-        """The greedy design with this aim: regret, i_optimal or d_optimal."""
+    def design(self, aim: Aim) -> GreedyDesign:
+        """The greedy design with this aim."""
         if aim not in self.designs:
-            target = None if aim == "d_optimal" else self._moment(regret=aim == "regret")
+            target = None
+            if aim != "d_optimal":
+                target = target_moment(self.known, self.first, self.second, self.rng, regret=aim == "regret")
             z, sigma = self.known.z, self.known.posterior.covariance
             self.designs[aim] = GreedyDesign(z, self.first, self.second, self.view.information, sigma, target)
         return self.designs[aim]
 
     def main(self) -> GreedyDesign:
         """The design that tells what a pick adds: the recipe's own where it has one."""
-        rules: list[Rule] = [part.rule for part in self.recipe.parts]
-        aim = next((rule for rule in ("regret", "i_optimal") if rule in rules), "d_optimal")
-        design = self.design(aim)
+        design = self.design(aim_of(self.recipe))
         if self._initial is None:
             self._initial = design.information_gains()
             gains = np.maximum(design.gains(), 0.0)
@@ -151,14 +154,22 @@ class Stage:
         x = (self.known.z[first] - self.known.z[second]).astype(np.float64)
         return cluster_pairs(x, min(PAIR_CLUSTERS, len(x)), self.rng)
 
-    def _moment(self, *, regret: bool) -> Floats:
-        known = self.known
-        first, second = known.target_first, known.target_second
-        if first is None or second is None:
-            first = np.concatenate([known.labels.first, self.first])
-            second = np.concatenate([known.labels.second, self.second])
-        posterior = known.posterior if regret else None
-        return moment(known.z, first, second, posterior=posterior, rng=self.rng)
+
+def aim_of(recipe: Recipe) -> Aim:
+    """What the recipe's main design maximises; D-optimality where it has no design of its own."""
+    rules = {part.rule for part in recipe.parts}
+    return "regret" if "regret" in rules else "i_optimal" if "i_optimal" in rules else "d_optimal"
+
+
+def target_moment(
+    known: Knowledge, first: Positions, second: Positions, rng: np.random.Generator, *, regret: bool
+) -> Floats:
+    """M of the target pairs; where none are given, of the labelled pairs and the candidates together."""
+    a, b = known.target_first, known.target_second
+    if a is None or b is None:
+        a = np.concatenate([known.labels.first, first])
+        b = np.concatenate([known.labels.second, second])
+    return moment(known.z, a, b, posterior=known.posterior if regret else None, rng=rng)
 
 
 class ByDesign:

@@ -31,7 +31,8 @@ HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[1] / ".." / "shared" / "data"
 TUNING = range(90_000, 90_004)
 POINTS = (500, 1_000, 2_000)
-BATCH = 100
+BATCH, DOUBLE_AFTER = 100, 1_000
+ABLATIONS = ("regret, no random share", "regret, random start")  # with the encoder's features only
 
 
 def plain(name: str, rule: Rule) -> Recipe:
@@ -63,9 +64,10 @@ def arms() -> dict[str, Arm]:
     found["textbook 50/30/20"] = Arm(
         dataclasses.replace(RECIPES["textbook"], random_share=0.0, cold_start="random"), cold=False
     )
-    for name in ("regret",):
+    for name in ("regret", "mixed"):
         found[f"Laurel: {name}"] = Arm(RECIPES[name])
-        found[f"Laurel: {name}, deployment known"] = Arm(RECIPES[name], aim="both")
+    for name in ("regret",):
+        found[f"Laurel: {name}, deployment known"] = Arm(RECIPES[name], aim="test")
     found["regret, no random share"] = Arm(dataclasses.replace(RECIPES["regret"], random_share=0.0))
     found["regret, random start"] = Arm(dataclasses.replace(RECIPES["regret"], random_share=0.0), cold=False)
     return found
@@ -121,7 +123,7 @@ def measure(
     if len(sizes) < len(seeds):
         print(f"  {split}: too few such pairs here, left out", flush=True)
         return
-    labels = min(2_500, min(sizes) * 9 // 10)
+    labels = min(2_400, min(sizes) * 9 // 10)
     batch = min(BATCH, labels // 8)
     precision = tuned(corpus, split, labels)
     about = {"data": corpus.name, "features": features, "split": split}
@@ -130,6 +132,8 @@ def measure(
     with ProcessPoolExecutor(os.cpu_count(), initializer=_load, initargs=(corpus.world,)) as workers:
         for name, arm in arms().items():
             if only and name != "random" and name not in only:
+                continue
+            if name in ABLATIONS and features != "encoder":
                 continue
             begin = time.perf_counter()
             jobs = [(arm, split, seed, batch, labels, precision) for seed in seeds]
@@ -165,7 +169,15 @@ def _one(job: tuple[Arm, str, int, int, int, float]) -> Trace:
     arm, split, seed, batch, labels, precision = job
     world = worlds.split(_world, split, seed)
     assert world is not None
-    return replay(world, arm, seed=seed, batch=batch, labels=labels, prior_precision=precision)
+    return replay(
+        world,
+        arm,
+        seed=seed,
+        batch=batch,
+        labels=labels,
+        prior_precision=precision,
+        double_after=DOUBLE_AFTER,
+    )
 
 
 def report(
