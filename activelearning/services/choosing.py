@@ -1,11 +1,13 @@
-"""Choose pairs for people to judge next; changes nothing but the soft labels, which it brings up to date.
+"""Choose pairs for people to judge next; changes nothing but the soft labels, which it brings up to date, and
+the audit set, which it draws where that lacks pairs.
 
 What a score picks must not be what the model is measured on: pairs of test prompts are chosen by chance
-alone, so that the test split stays a fair sample of the candidates.
+alone, so that the test split stays a fair sample of the candidates. A part of every batch goes to the audit
+set until all of that is queued.
 """
 
 import dataclasses
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +24,9 @@ from activelearning.acquisition.pool import (
 from activelearning.acquisition.quotas import Recipe, recipe_named
 from activelearning.acquisition.recipe import select_batch
 from activelearning.acquisition.selection import Reason, SelectedPair, Selection
-from annotation.interchange.snapshot import read_preferences
+from activelearning.models import AuditPair, LoopPolicy
+from activelearning.services import auditing
+from annotation.interchange.snapshot import read_splits
 from annotation.interchange.split import assign_splits
 from annotation.models.content import Response
 from annotation.models.project import Project
@@ -47,13 +51,16 @@ AUDIT = "Drawn at random among prompts that the model never learns from, to meas
 AUDIT_SHARE = 0.1  # of a batch, as long as the audit set is not complete
 
 
-def choose(*, project: Project, n: int, seed: int, recipe: Recipe) -> Choice:
+def choose(*, project: Project, n: int, seed: int, recipe: Recipe, policy: LoopPolicy) -> Choice:
     """Score every candidate pair with the active ensemble and pick up to `n` by the recipe.
 
     Takes as long as scoring does and holds no lock meanwhile. Raises `scoring.ScoringFailed`.
     """
     rng = np.random.default_rng(seed)
     aggregating.refresh(project=project)
+    drawing = np.random.default_rng([seed, 1])  # its own, so that drawing the set changes no other draw
+    drawn = auditing.ensure(project=project, policy=policy, rng=drawing)
+    due = auditing.due(project=project)
     ensemble = Ensemble.objects.filter(project=project, active=True).select_related("run__snapshot").first()
     splits = _splits(ensemble)
     taken = sorted(taken_pairs(project))
@@ -67,7 +74,11 @@ def choose(*, project: Project, n: int, seed: int, recipe: Recipe) -> Choice:
         rng=rng,
     )
     measured = {prompt for prompt, split in splits.items() if split == "test"}
-    selection = _select(pool, candidates, labelled, measured, n, rng, recipe)
+    measured |= {str(pk) for pk in project.prompts.filter(audit=True).values_list("pk", flat=True)}
+    selection = _select(pool, candidates, labelled, measured, due, n, rng, recipe)
+    if drawn < policy.audit_pairs:
+        wanting = f"The audit set has {drawn} pairs, {policy.audit_pairs} are wanted; new prompts add to it."
+        selection = dataclasses.replace(selection, notes=(*selection.notes, wanting))
     return Choice(selection, ensemble, recipe, seed)
 
 
@@ -75,8 +86,7 @@ def _splits(ensemble: Ensemble | None) -> dict[str, str]:
     """The split of each prompt the ensemble was trained and measured on."""
     if ensemble is None:
         return {}
-    folder = snapshotting.folder_of(ensemble.run.snapshot)
-    return {row.preference.prompt_id: row.split for row in read_preferences(folder)}
+    return read_splits(snapshotting.folder_of(ensemble.run.snapshot))
 
 
 def _pool(project: Project, ensemble: Ensemble | None) -> ResponsePool:
@@ -141,27 +151,30 @@ def _select(
     candidates: CandidatePairs,
     labelled: LabelledPairs | None,
     measured: Collection[str],
+    due: Sequence[AuditPair],
     n: int,
     rng: np.random.Generator,
     recipe: Recipe,
 ) -> Selection:
-    """An audit share drawn by chance from the test prompts, the rest by the recipe from the others.
-
-    Where the rest runs short, it too is drawn by chance from what is left.
+    """A share of the audit set, as long as some of it is due, the rest by the recipe from prompts that do not
+    measure. Where the recipe runs short the audit set goes on, then other test prompts, drawn by chance.
     """
-    size = min(n, len(candidates))
+    waiting = _as_candidates(candidates, due)  # also those that got a first vote since they were drawn
+    others = _subset(candidates, ~np.isin(_keys(candidates), _keys(waiting)))
+    size = min(n, len(waiting) + len(others))
     ahead = assign_splits(pool.prompt_id.tolist(), snapshotting.SPLIT_SEED)  # once all of them are judged
     test = np.array(sorted({prompt for prompt, split in ahead.items() if split == "test"} | set(measured)))
-    on_test = np.isin(candidates.prompts, test)
-    by_chance = recipe_named("random")
-    wanted = min(round(AUDIT_SHARE * size), int(on_test.sum()))
-    audit = select_batch(pool, _subset(candidates, on_test), n=wanted, rng=rng, recipe=by_chance)
-    eligible = _subset(candidates, ~on_test)
-    share = size - len(audit.pairs)
-    picked = select_batch(pool, eligible, labelled, n=min(share, len(eligible)), rng=rng, recipe=recipe)
-    short = share - len(picked.pairs)
-    rest = _subset(candidates, on_test & _others(candidates, audit))
-    filled = select_batch(pool, rest, n=short, rng=rng, recipe=by_chance)
+    on_test = np.isin(others.prompts, test)
+    share = min(round(AUDIT_SHARE * size), len(waiting))
+    eligible = _subset(others, ~on_test)
+    picked = select_batch(
+        pool, eligible, labelled, n=min(size - share, len(eligible)), rng=rng, recipe=recipe
+    )
+    short = size - share - len(picked.pairs)
+    share += min(short, len(waiting) - share)
+    audit = _audit(pool, waiting, due[:share], rng)
+    rest = size - len(audit) - len(picked.pairs)
+    by_chance = select_batch(pool, _subset(others, on_test), n=rest, rng=rng, recipe=recipe_named("random"))
     notes = list(picked.notes) if eligible else []
     if short:
         notes.append(
@@ -170,15 +183,38 @@ def _select(
     if size < n:
         notes.append(f"Only {size} open pairs, {n} were asked for.")
     measuring = tuple(
-        dataclasses.replace(pair, reason="audit", explanation=AUDIT) for pair in (*audit.pairs, *filled.pairs)
+        dataclasses.replace(pair, reason="audit", explanation=AUDIT) for pair in (*audit, *by_chance.pairs)
     )
     quotas: dict[Reason, int] = {**picked.quotas, "audit": len(measuring)}
     return dataclasses.replace(
         picked,
         pairs=_spread(measuring, picked.pairs),
         quotas={rule: count for rule, count in quotas.items() if count},
-        candidates=len(candidates),
+        candidates=len(waiting) + len(others),
         notes=tuple(notes),
+    )
+
+
+def _audit(
+    pool: ResponsePool, waiting: CandidatePairs, due: Sequence[AuditPair], rng: np.random.Generator
+) -> list[SelectedPair]:
+    """These pairs, the first of those waiting, with their scores, in the order and with the chance in which
+    they were drawn."""
+    chosen = _subset(waiting, np.arange(len(waiting)) < len(due))
+    described = select_batch(pool, chosen, n=len(due), rng=rng, recipe=recipe_named("random"))
+    found = {(int(pair.response_a), int(pair.response_b)): pair for pair in described.pairs}
+    return [
+        dataclasses.replace(found[pair.response_a_id, pair.response_b_id], propensity=pair.propensity)
+        for pair in due
+    ]
+
+
+def _as_candidates(candidates: CandidatePairs, due: Sequence[AuditPair]) -> CandidatePairs:
+    return CandidatePairs.from_ids(
+        candidates.response_id,
+        candidates.prompt_id,
+        [str(pair.response_a_id) for pair in due],
+        [str(pair.response_b_id) for pair in due],
     )
 
 
@@ -189,16 +225,6 @@ def _subset(candidates: CandidatePairs, mask: Mask) -> CandidatePairs:
         second=candidates.second[mask],
         sampling_probability=candidates.sampling_probability[mask],
     )
-
-
-def _others(candidates: CandidatePairs, chosen: Selection) -> Mask:
-    """Which candidates were not chosen."""
-    a = [pair.response_a for pair in chosen.pairs]
-    b = [pair.response_b for pair in chosen.pairs]
-    if not a:
-        return np.ones(len(candidates), dtype=np.bool_)
-    picked = CandidatePairs.from_ids(candidates.response_id, candidates.prompt_id, a, b)
-    return ~np.isin(_keys(candidates), _keys(picked))
 
 
 def _keys(pairs: CandidatePairs) -> Positions:

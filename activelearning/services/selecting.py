@@ -9,8 +9,9 @@ from django.db.models import Max
 from accounts.models import User
 from accounts.services import audit
 from activelearning.acquisition.quotas import recipe_named
+from activelearning.acquisition.selection import SelectedPair as Chosen
 from activelearning.models import LoopPolicy, SelectedPair, SelectionBatch
-from activelearning.services import choosing
+from activelearning.services import auditing, choosing
 from activelearning.services.choosing import Choice
 from annotation.models.project import Project
 from annotation.models.work import Item
@@ -36,7 +37,7 @@ def select(
 
 
 def choose(*, project: Project, n: int, seed: int | None = None) -> Choice:
-    """The first half of `select`, which takes long and changes nothing. Raises as `select` does."""
+    """The first half of `select`, which takes long and queues nothing. Raises as `select` does."""
     if n < 1:
         raise InvalidSelection(f"{n} pairs: ask for at least one.")
     if project.kind != Project.Kind.PAIRWISE:
@@ -45,23 +46,27 @@ def choose(*, project: Project, n: int, seed: int | None = None) -> Choice:
         )
     policy = LoopPolicy.objects.filter(project=project).first() or LoopPolicy(project=project)
     recipe = dataclasses.replace(recipe_named(policy.recipe), random_share=policy.random_share)
-    return choosing.choose(
-        project=project, n=n, seed=secrets.randbits(48) if seed is None else seed, recipe=recipe
-    )
+    seed = secrets.randbits(48) if seed is None else seed
+    return choosing.choose(project=project, n=n, seed=seed, recipe=recipe, policy=policy)
 
 
 @transaction.atomic
 def queue(*, project: Project, choice: Choice, actor: User | None = None) -> SelectionBatch | None:
     """Write the batch and make its pairs the first items people get; the newest batch comes first.
 
-    A pair that was judged or queued since it was chosen is left out; None when no pair remains.
+    A pair that was judged or queued since it was chosen is left out, but for one of the audit set that still
+    wants votes; so is a pair that a score picked of a prompt that measures by now. None when no pair remains.
     """
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # two selections take turns
+    policy = LoopPolicy.objects.filter(project=project).first() or LoopPolicy(project=project)
     taken = choosing.taken_pairs(project)
+    awaited = auditing.awaited(project=project, policy=policy)
+    measuring = set(project.prompts.filter(audit=True).values_list("pk", flat=True))
     chosen = [
         pair
         for pair in choice.selection.pairs
-        if tuple(sorted((int(pair.response_a), int(pair.response_b)))) not in taken
+        if _key(pair) in awaited
+        or (_key(pair) not in taken and (pair.reason == "audit" or int(pair.prompt_id) not in measuring))
     ]
     if not chosen:
         return None
@@ -81,7 +86,11 @@ def queue(*, project: Project, choice: Choice, actor: User | None = None) -> Sel
         pairs=[(int(pair.response_a), int(pair.response_b)) for pair in chosen],
         priority=number,
         origins=[Item.Origin.RANDOM if pair.reason in BY_CHANCE else Item.Origin.SELECTED for pair in chosen],
+        overlaps=[
+            auditing.votes_wanted(project, policy) if _key(pair) in awaited else None for pair in chosen
+        ],
     )
+    auditing.note_queued(project=project, items=dict(zip(map(_key, chosen), queued, strict=True)))
     SelectedPair.objects.bulk_create(
         SelectedPair(
             batch=batch,
@@ -102,3 +111,8 @@ def queue(*, project: Project, choice: Choice, actor: User | None = None) -> Sel
         actor=actor, project=project, action="selection", detail={"batch": number, "pairs": len(chosen)}
     )
     return batch
+
+
+def _key(pair: Chosen) -> auditing.Pair:
+    a, b = int(pair.response_a), int(pair.response_b)
+    return (a, b) if a < b else (b, a)

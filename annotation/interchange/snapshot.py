@@ -8,7 +8,7 @@ criterion); the same input gives the same bytes. Folders of format 1 have no jud
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -94,11 +94,13 @@ def write_snapshot(
     guideline_version: int | str | None,
     criteria_weights: Mapping[str, float] | None = None,
     fractions: Mapping[str, float] = FRACTIONS,
+    audit_prompts: Collection[str] = (),
 ) -> Manifest:
     """Write a snapshot folder, whole or not at all, from rows in any order; each iterable is read once.
 
-    Prompts that carry a preference are split by `assign_splits`. Memory: 100,000 rows while sorting, and the
-    ids. Raises SnapshotError on rows that contradict one another, FolderInTheWayError if `folder` exists.
+    Prompts that carry a preference are split by `assign_splits`; `audit_prompts` measure the model and are in
+    "test" whatever their hash. Memory: 100,000 rows while sorting, and the ids. Raises SnapshotError on rows
+    that contradict one another, FolderInTheWayError if `folder` exists.
     """
     if created_at.tzinfo is None:
         raise SnapshotError(f"created_at {created_at.isoformat()} has no zone: pass an aware time")
@@ -112,7 +114,7 @@ def write_snapshot(
         noted = _noting_prompts(preferences, judged)
         preference_rows = sorted_rows(noted, itemgetter(1, 0, 4), preference_runs)
         response_rows = sorted_rows(map(response_values, responses), itemgetter(0, 1), response_runs)
-        splits = assign_splits(judged, split_seed, fractions)
+        splits = assign_splits(judged, split_seed, fractions, always_test=audit_prompts)
         prompt_of: dict[str, str] = {}
         written = _write(partial / RESPONSES, RESPONSE_SCHEMA, checked_responses(response_rows, prompt_of))
         check = PreferenceCheck(frozenset(criteria), prompt_of, splits)
@@ -131,6 +133,7 @@ def write_snapshot(
                 "fractions": dict(fractions),
                 "prompts": {name: prompts[name] for name in fractions},
                 "pairs": {name: check.pairs[name] for name in fractions},
+                "audit_prompts": len(judged.keys() & set(audit_prompts)),
             },
             files={
                 RESPONSES: file_sum(partial / RESPONSES, written),
@@ -209,6 +212,12 @@ def read_preferences(folder: Path) -> Iterator[SplitPreference]:
     for row in _read(folder / PREFERENCES):
         split = row.pop("split")
         yield SplitPreference(PreferenceRow(**row), split)
+
+
+def read_splits(folder: Path) -> dict[str, str]:
+    """The split of every prompt that carries a preference."""
+    table = pq.read_table(folder / PREFERENCES, columns=["prompt_id", "split"])
+    return dict(zip(table["prompt_id"].to_pylist(), table["split"].to_pylist(), strict=True))
 
 
 def read_answers(folder: Path) -> Iterator[SplitAnswer]:

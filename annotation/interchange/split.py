@@ -1,7 +1,7 @@
 """Which prompts train, which calibrate and which test: a pure function of the seed and the prompt's id."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 FRACTIONS: Mapping[str, float] = MappingProxyType({"train": 0.8, "calibration": 0.1, "test": 0.1})
@@ -14,14 +14,19 @@ class SplitError(ValueError):
 
 
 def assign_splits(
-    prompt_ids: Iterable[str], seed: int, fractions: Mapping[str, float] = FRACTIONS
+    prompt_ids: Iterable[str],
+    seed: int,
+    fractions: Mapping[str, float] = FRACTIONS,
+    *,
+    always_test: Collection[str] = (),
 ) -> dict[str, str]:
     """Split by prompt, so that no prompt is in two splits.
 
     u(prompt) = SHA-256(seed, prompt id) / 2²⁵⁶ in [0, 1). From 100 prompts on, a prompt is in the split whose
     interval of cumulated fractions holds u: it stays there however the data grow. Fewer prompts are ranked by
     u and cut at the rounded fractions, with at least one prompt for every split when there are as many
-    prompts as splits. Repeated ids count once.
+    prompts as splits. Repeated ids count once. Those of `always_test` are in "test", whatever their hash; the
+    others are where they would be without them.
 
     Raises SplitError on fractions below 0 or that do not sum to 1.
     """
@@ -33,8 +38,11 @@ def assign_splits(
         ranked = sorted(position, key=lambda prompt_id: (position[prompt_id], prompt_id))
         counts = _counts(len(ranked), [fractions[name] for name in names])
         order = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
-        return dict(zip(ranked, order, strict=True))
-    return {prompt_id: _split_at(u, names, fractions) for prompt_id, u in position.items()}
+        splits = dict(zip(ranked, order, strict=True))
+    else:
+        splits = {prompt_id: _split_at(u, names, fractions) for prompt_id, u in position.items()}
+    splits.update(dict.fromkeys(splits.keys() & set(always_test), "test"))
+    return splits
 
 
 def _position(seed: int, prompt_id: str) -> float:

@@ -1,8 +1,9 @@
-"""What is judged: prompts and the responses to them. Rows are written once and never changed."""
+"""What is judged: prompts and the responses to them. Texts are written once and never changed."""
 
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 
 from annotation.models.project import Project
 
@@ -14,11 +15,16 @@ class Prompt(models.Model):
     key = models.CharField(max_length=64)  # SHA-256 of the conversation; see interchange.records
     messages = models.JSONField()  # [{"role", "content"}, ...], ending with the turn to answer
     metadata = models.JSONField(default=dict)
+    # It measures the model: never trained on, whatever is imported later. Set once, never taken back.
+    audit = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["project", "key"], name="prompt_once_per_project"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["project"], name="prompt_audit", condition=Q(audit=True)),  # few of many
         ]
 
     def __str__(self) -> str:

@@ -51,6 +51,7 @@ def create(*, project: Project, actor: User | None = None) -> DatasetSnapshot:
         split_seed=SPLIT_SEED,
         left_out=snapshot_rows.left_out(project),
         guideline_version=guideline.version if guideline else None,
+        audit_prompts={str(pk) for pk in project.prompts.filter(audit=True).values_list("pk", flat=True)},
     )
     snapshot = DatasetSnapshot.objects.create(
         project=project,

@@ -20,6 +20,7 @@ from rewardmodel.training.data import Pairs, Snapshot
 from rewardmodel.training.failure import NoPreferenceError, TooFewError, TrainingError
 
 MIN_TEST_PAIRS = 20
+MIN_LEARNING_PROMPTS = 2
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,12 @@ def too_few(snapshot: Snapshot, config: Config) -> TrainingError | None:
             f"because it "
             "is tested on prompts it has not seen. Judge pairs of more prompts."
         )
+    learning = len(np.unique(pairs.prompt[pairs.split != "test"]))
+    if learning < MIN_LEARNING_PROMPTS:  # else the ensemble would learn from what is to measure it
+        return TooFewError(
+            f"Of {prompts} prompts with judged pairs {prompts - learning} are kept to measure the model, and "
+            f"training needs at least {MIN_LEARNING_PROMPTS} others. Judge pairs of more prompts."
+        )
     if not (decisions(pairs.shares) != 0).any():
         return NoPreferenceError(
             f"All {len(pairs.ids)} pairs are ties: there is no preference to learn. Collect judgments on "
@@ -95,7 +102,7 @@ def make(pairs: Pairs, config: TrainingConfig) -> Plan:
     )
     if len(prompts) >= config.cross_fit_below and enough:
         return Plan(prompts, prompt, (split != "train",), None)
-    kept = test if (~test).sum() >= 2 else np.zeros(len(prompts), dtype=bool)
+    kept = test if (~test).sum() >= MIN_LEARNING_PROMPTS else np.zeros(len(prompts), dtype=bool)
     folds = len(prompts) if len(prompts) <= config.leave_one_out else min(len(prompts), config.folds)
     order = np.random.default_rng([config.seed, 1]).permutation(len(prompts))
     fold = np.empty(len(prompts), dtype=np.int64)

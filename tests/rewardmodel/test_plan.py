@@ -63,3 +63,10 @@ def test_too_little_is_said_in_words(
     snapshot = data.read(write_snapshot(tmp_path / "s", **shape), None)  # type: ignore[arg-type]
     with pytest.raises(error, match=reason):
         plan.check_enough(snapshot, TrainingConfig())
+
+
+def test_an_ensemble_never_learns_from_prompts_that_measure(tmp_path: Path) -> None:
+    kept = {f"p{i:03}": "test" if i else "train" for i in range(5)}
+    snapshot = data.read(write_snapshot(tmp_path / "s", prompts=5, responses=5, splits=kept), None)
+    with pytest.raises(TooFewError, match="Of 5 prompts with judged pairs 4 are kept to measure"):
+        plan.check_enough(snapshot, TrainingConfig())

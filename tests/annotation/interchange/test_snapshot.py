@@ -17,6 +17,7 @@ from annotation.interchange.snapshot import (
     read_manifest,
     read_preferences,
     read_responses,
+    read_splits,
     verify_snapshot,
 )
 from annotation.interchange.snapshot_rows import PreferenceRow, ResponseRow, SnapshotError
@@ -93,6 +94,21 @@ def test_prompts_without_a_label_take_no_place_in_the_splits(tmp_path: Path) -> 
     snapshot(tmp_path / "s", responses=responses(90), labels=preferences(3))
     splits = Counter(split for _, split in read_preferences(tmp_path / "s"))
     assert splits == {"train": 1, "calibration": 1, "test": 1}
+
+
+def test_audit_prompts_are_in_the_test_split_and_counted(tmp_path: Path) -> None:
+    before = snapshot(tmp_path / "before")
+    assert before.split["audit_prompts"] == 0
+    trained_on = [prompt for prompt, split in read_splits(tmp_path / "before").items() if split == "train"]
+    audit = {*trained_on[:3], "p9999"}  # of the last one nothing is judged
+    manifest = snapshot(tmp_path / "s", audit_prompts=audit)
+    found = read_splits(tmp_path / "s")
+    assert {prompt for prompt in found if found[prompt] != read_splits(tmp_path / "before")[prompt]} == set(
+        trained_on[:3]
+    )
+    assert {found[prompt] for prompt in trained_on[:3]} == {"test"}
+    assert manifest.split["audit_prompts"] == 3
+    assert manifest.split["prompts"]["test"] == before.split["prompts"]["test"] + 3
 
 
 def test_all_pairs_of_a_prompt_share_its_split(tmp_path: Path) -> None:

@@ -59,3 +59,11 @@ def test_fractions_must_divide_a_whole(fractions: dict[str, float]) -> None:
 
 def test_a_fraction_of_zero_gets_nothing() -> None:
     assert set(assign_splits(prompts(9), 1, {"train": 1.0, "test": 0.0}).values()) == {"train"}
+
+
+@pytest.mark.parametrize("count", [12, 99, 100, 400])
+def test_what_always_tests_moves_nobody_else(count: int) -> None:
+    before = assign_splits(prompts(count), seed=3)
+    forced = [prompt for prompt, split in before.items() if split == "train"][:4]
+    after = assign_splits(prompts(count), seed=3, always_test=[*forced, "of another project"])
+    assert after == before | dict.fromkeys(forced, "test")
