@@ -16,12 +16,13 @@ def batches_of(project: Project) -> QuerySet[SelectionBatch]:
         size=Count("pairs", distinct=True),
         judged=Count("pairs", distinct=True, filter=Q(pairs__item__judgments__live=True)),
     )
-    return counted.select_related("ensemble__run").order_by("-number")[:BATCHES_SHOWN]
+    return counted.select_related("ensemble__run").defer("survey").order_by("-number")[:BATCHES_SHOWN]
 
 
 def batch_for(project: Project, number: int) -> SelectionBatch:
     """The project's batch of that number, or Http404."""
-    found = project.selection_batches.select_related("ensemble__run").filter(number=number).first()
+    batches = project.selection_batches.select_related("project", "ensemble__run").defer("survey")
+    found = batches.filter(number=number).first()
     if found is None:
         raise Http404("No such batch.")
     return found
@@ -41,7 +42,7 @@ def quotas(batch: SelectionBatch) -> dict[str, int]:
 
 def turns_of(project: Project) -> list[LoopTurn]:
     """The latest turns of the loop, newest first."""
-    return list(project.loop_turns.select_related("run", "batch")[:TURNS_SHOWN])
+    return list(project.loop_turns.select_related("run", "batch").defer("batch__survey")[:TURNS_SHOWN])
 
 
 def active_ensemble(project: Project) -> Ensemble | None:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import User
 from activelearning import presentation, selectors
 from activelearning.forms import PolicyForm, SelectForm
+from activelearning.pages import why
 from activelearning.services import looping, selecting
 from annotation.selectors import BUILDERS, project_for, worker_alive
 from rewardmodel.services.scoring import ScoringFailed
@@ -85,12 +86,14 @@ def batch(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     project = project_for(cast(User, request.user), slug, roles=BUILDERS)
     found = selectors.batch_for(project, number)
     page = Paginator(selectors.pairs_of(found), PAIRS_SHOWN).get_page(request.GET.get("page"))
+    rows = why.explained(found, page)
     context = {
         "project": project,
         "tab": "batches",
         "batch": found,
         "page": page,
-        "rows": [presentation.shown(pair) for pair in page],
+        "rows": rows,
         "quotas": presentation.quota_bar(selectors.quotas(found)),
+        "surveyed": any(row.kind for row in rows),
     }
     return render(request, "activelearning/batch.html", context)

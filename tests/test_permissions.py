@@ -149,6 +149,10 @@ ROUTES = [
     Route(P + "next/select/", BUILDERS, NO, 302),
     Route(P + "next/policy/", BUILDERS, NO, 302),
     Route(P + "next/<int:number>/", BUILDERS, 200, NO),
+    Route(P + "next/coverage/", BUILDERS, 200, NO),
+    Route(P + "next/coverage.csv", BUILDERS, 200, NO),
+    Route(P + "next/curve/", BUILDERS, 200, NO),
+    Route(P + "next/curve.csv", BUILDERS, 200, NO),
 ]
 ACTORS = ["stranger", "outsider", "annotator", "reviewer", "manager", "engineer", "admin"]
 

@@ -24,8 +24,9 @@ from activelearning.acquisition.pool import (
 from activelearning.acquisition.quotas import Recipe, recipe_named
 from activelearning.acquisition.recipe import select_batch
 from activelearning.acquisition.selection import Reason, SelectedPair, Selection
+from activelearning.acquisition.survey import Survey
 from activelearning.models import AuditPair, LoopPolicy
-from activelearning.services import auditing
+from activelearning.services import auditing, surveying
 from annotation.interchange.snapshot import read_splits
 from annotation.interchange.split import assign_splits
 from annotation.models.content import Response
@@ -45,6 +46,7 @@ class Choice:
     ensemble: Ensemble | None
     recipe: Recipe
     seed: int
+    survey: Survey | None = None
 
 
 AUDIT = "Drawn at random among prompts that the model never learns from, to measure it."
@@ -79,7 +81,10 @@ def choose(*, project: Project, n: int, seed: int, recipe: Recipe, policy: LoopP
     if drawn < policy.audit_pairs:
         wanting = f"The audit set has {drawn} pairs, {policy.audit_pairs} are wanted; new prompts add to it."
         selection = dataclasses.replace(selection, notes=(*selection.notes, wanting))
-    return Choice(selection, ensemble, recipe, seed)
+    seen = surveying.surveyed(
+        project=project, pool=pool, candidates=candidates, labelled=labelled, selection=selection, seed=seed
+    )
+    return Choice(seen.selection, ensemble, recipe, seed, seen.survey)
 
 
 def _splits(ensemble: Ensemble | None) -> dict[str, str]:

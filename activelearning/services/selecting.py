@@ -80,6 +80,7 @@ def queue(*, project: Project, choice: Choice, actor: User | None = None) -> Sel
         seed=choice.seed,
         candidates=choice.selection.candidates,
         notes=list(choice.selection.notes),
+        survey=None if choice.survey is None else dataclasses.asdict(choice.survey),
     )
     queued = items.queue_pairs(
         project=project,

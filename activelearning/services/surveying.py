@@ -1,0 +1,95 @@
+"""What the pool looked like when a batch was chosen: kept with the batch, shown on the page Coverage."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from activelearning.acquisition.knowledge import Knowledge, learn
+from activelearning.acquisition.pairs import label_table, pair_table
+from activelearning.acquisition.pool import (
+    CandidatePairs,
+    Ids,
+    LabelledPairs,
+    Positions,
+    ResponsePool,
+    find_positions,
+)
+from activelearning.acquisition.projection import fit_projection
+from activelearning.acquisition.prompt_words import word_points
+from activelearning.acquisition.selection import Selection
+from activelearning.acquisition.survey import Prompts, Survey, survey
+from activelearning.models import DeploymentPrompt
+from annotation.models.content import Prompt
+from annotation.models.project import Project
+
+MOST_DEPLOYMENT = 20_000
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """The selection with the kind of each pair's prompt, and the survey that counts the kinds."""
+
+    selection: Selection
+    survey: Survey | None
+
+
+def surveyed(
+    *,
+    project: Project,
+    pool: ResponsePool,
+    candidates: CandidatePairs,
+    labelled: LabelledPairs | None,
+    selection: Selection,
+    seed: int,
+) -> Surveyed:
+    """Without a survey where nothing is known of the responses yet, or where there is no pair."""
+    rng = np.random.default_rng([seed, 3])  # its own: the draws of the selection stay what they are
+    pairs, labels = pair_table(pool, candidates, labelled), label_table(pool, labelled)
+    both = [np.concatenate(sides) for sides in ((pairs.first, labels.first), (pairs.second, labels.second))]
+    if pool.features is None or not len(both[0]):
+        return Surveyed(selection, None)
+    z = fit_projection(pool.features, both[0], both[1], rng).apply(pool.features)
+    names, prompt = np.unique(pool.prompt_id, return_inverse=True)
+    posterior = learn(z, prompt, labels, rng, prior_precision=selection.prior_precision)
+    known = Knowledge(z, prompt, labels, posterior)
+    chosen = np.isin(_keys(pool, pairs.first, pairs.second), _chosen_keys(pool, selection))
+    found = survey(
+        known, pool.response_id, _prompts(project, names, rng), pairs.first, pairs.second, chosen, rng
+    )
+    if found is None:
+        return Surveyed(selection, None)
+    kind = dict(zip(names.tolist(), found[1].tolist(), strict=True))
+    placed = tuple(dataclasses.replace(pair, cluster=kind[pair.prompt_id]) for pair in selection.pairs)
+    return Surveyed(dataclasses.replace(selection, pairs=placed), found[0])
+
+
+def _chosen_keys(pool: ResponsePool, selection: Selection) -> Positions:
+    first = find_positions(pool.response_id, [pair.response_a for pair in selection.pairs])
+    return _keys(pool, first, find_positions(pool.response_id, [pair.response_b for pair in selection.pairs]))
+
+
+def _keys(pool: ResponsePool, first: Positions, second: Positions) -> Positions:
+    return np.minimum(first, second) * len(pool.response_id) + np.maximum(first, second)
+
+
+def _prompts(project: Project, names: Ids, rng: np.random.Generator) -> Prompts:
+    """With deployment prompts, which have no responses, all prompts are placed by their words."""
+    texts = {
+        str(pk): str(messages[-1]["content"])
+        for pk, messages in Prompt.objects.filter(project=project).values_list("pk", "messages")
+    }
+    own = [texts[str(name)] for name in names]
+    lengths = np.array([len(text) for text in own], dtype=np.float64)
+    asked = DeploymentPrompt.objects.filter(project=project).order_by("pk").values_list("messages", flat=True)
+    others = [str(messages[-1]["content"]) for messages in asked[:MOST_DEPLOYMENT]]
+    if not others:
+        return Prompts(names, lengths=lengths)
+    points = word_points([*own, *others], rng)
+    return Prompts(
+        names,
+        points=points[: len(own)],
+        lengths=lengths,
+        deployment=points[len(own) :],
+        deployment_lengths=np.array([len(text) for text in others], dtype=np.float64),
+    )
