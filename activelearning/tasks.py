@@ -1,8 +1,8 @@
-"""The loop's heartbeat."""
+"""What the loop does by itself, every few seconds."""
 
 from celery import shared_task
 
-from activelearning.services import looping
+from activelearning.services import looping, supplying
 
 
 @shared_task(name="activelearning.turn_loops")
@@ -10,3 +10,9 @@ def turn_loops() -> int:
     """Begin what is due and take the next step of what is open. Twice is the same as once."""
     looping.begin_due_turns()
     return looping.advance_turns()
+
+
+@shared_task(name="activelearning.refill_queues")
+def refill_queues() -> int:
+    """Queue a batch where people would soon have nothing to do. Twice is the same as once."""
+    return supplying.refill_low_queues()

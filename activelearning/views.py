@@ -13,7 +13,7 @@ from accounts.models import User
 from activelearning import presentation, selectors
 from activelearning.forms import PolicyForm, SelectForm
 from activelearning.pages import why
-from activelearning.services import looping, selecting
+from activelearning.services import policies, selecting
 from annotation.selectors import BUILDERS, project_for, worker_alive
 from rewardmodel.services.scoring import ScoringFailed
 
@@ -72,7 +72,7 @@ def set_policy(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_for(user, slug, roles=BUILDERS)
     form = PolicyForm(request.POST)
     if form.is_valid():
-        looping.set_policy(project=project, actor=user, **form.cleaned_data)
+        policies.set_policy(project=project, actor=user, **form.cleaned_data)
         messages.success(request, "The loop is set.")
     else:
         messages.error(request, "Give whole numbers of at least 1.")

@@ -212,6 +212,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 10.0,
         "options": {"expires": 10.0},
     },
+    "queues that run low": {
+        "task": "activelearning.refill_queues",
+        "schedule": 20.0,
+        "options": {"expires": 20.0},
+    },
     "what somebody should be told": {
         "task": "annotation.check_alerts",
         "schedule": 60.0,

@@ -8,7 +8,7 @@ set until all of that is queued.
 
 import dataclasses
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,9 +24,9 @@ from activelearning.acquisition.pool import (
 from activelearning.acquisition.quotas import Recipe, recipe_named
 from activelearning.acquisition.recipe import select_batch
 from activelearning.acquisition.selection import Reason, SelectedPair, Selection
-from activelearning.acquisition.survey import Survey
 from activelearning.models import AuditPair, LoopPolicy
-from activelearning.services import auditing, surveying
+from activelearning.models import SelectedPair as Queued
+from activelearning.services import aiming, auditing, repeating, withdrawing
 from annotation.interchange.snapshot import read_splits
 from annotation.interchange.split import assign_splits
 from annotation.models.content import Response
@@ -46,7 +46,7 @@ class Choice:
     ensemble: Ensemble | None
     recipe: Recipe
     seed: int
-    survey: Survey | None = None
+    again: repeating.Plan = field(default_factory=repeating.Plan)
 
 
 AUDIT = "Drawn at random among prompts that the model never learns from, to measure it."
@@ -65,7 +65,7 @@ def choose(*, project: Project, n: int, seed: int, recipe: Recipe, policy: LoopP
     due = auditing.due(project=project)
     ensemble = Ensemble.objects.filter(project=project, active=True).select_related("run__snapshot").first()
     splits = _splits(ensemble)
-    taken = sorted(taken_pairs(project))
+    taken = sorted(taken_pairs(project, ensemble))
     labelled = _labelled(project, {prompt for prompt, split in splits.items() if split == "train"})
     pool = _pool(project, ensemble)  # last: it knows every response that the others name
     candidates = candidate_pairs(
@@ -77,14 +77,26 @@ def choose(*, project: Project, n: int, seed: int, recipe: Recipe, policy: LoopP
     )
     measured = {prompt for prompt, split in splits.items() if split == "test"}
     measured |= {str(pk) for pk in project.prompts.filter(audit=True).values_list("pk", flat=True)}
-    selection = _select(pool, candidates, labelled, measured, due, n, rng, recipe)
+    again = repeating.plan(
+        project=project,
+        pool=pool,
+        candidates=candidates,
+        labelled=labelled,
+        n=n,
+        share=policy.repeat_share,
+        rng=np.random.default_rng([seed, 2]),
+    )
+    new = n - len(again.repeats)
+    aimed = aiming.aim(
+        project=project, pool=pool, candidates=candidates, rng=np.random.default_rng([seed, 3])
+    )
+    selection = _select(pool, candidates, labelled, measured, due, new, rng, recipe, aimed.pairs)
+    if aimed.note:
+        selection = dataclasses.replace(selection, notes=(*selection.notes, aimed.note))
     if drawn < policy.audit_pairs:
         wanting = f"The audit set has {drawn} pairs, {policy.audit_pairs} are wanted; new prompts add to it."
         selection = dataclasses.replace(selection, notes=(*selection.notes, wanting))
-    seen = surveying.surveyed(
-        project=project, pool=pool, candidates=candidates, labelled=labelled, selection=selection, seed=seed
-    )
-    return Choice(seen.selection, ensemble, recipe, seed, seen.survey)
+    return Choice(selection, ensemble, recipe, seed, again=again)
 
 
 def _splits(ensemble: Ensemble | None) -> dict[str, str]:
@@ -113,12 +125,17 @@ def _pool(project: Project, ensemble: Ensemble | None) -> ResponsePool:
     )
 
 
-def taken_pairs(project: Project) -> set[tuple[int, int]]:
-    """Pairs that were judged, gold pairs, and pairs already waiting in an earlier batch; lower id first."""
+def taken_pairs(project: Project, ensemble: Ensemble | None = None) -> set[tuple[int, int]]:
+    """Pairs that were judged, gold pairs, and pairs already waiting in an earlier batch; lower id first.
+
+    For an ensemble that is to choose, what an older one picked and nobody has begun is no longer waiting.
+    """
     taken: set[tuple[int, int]] = set()
     judged = Item.objects.filter(project=project, judgments__live=True)
     gold = Item.objects.filter(project=project, is_gold=True)
-    queued = Item.objects.filter(project=project, selections__isnull=False)
+    stale = withdrawing.withdrawable(project, ensemble)
+    waiting = Queued.objects.filter(batch__project=project, withdrawn_at=None)
+    queued = Item.objects.filter(pk__in=waiting.exclude(pk__in=stale.values("pk")).values("item"))
     for chosen in (judged, gold, queued):
         taken |= _pairs_of(chosen.values_list("pk", flat=True))
     return taken
@@ -160,6 +177,7 @@ def _select(
     n: int,
     rng: np.random.Generator,
     recipe: Recipe,
+    target: CandidatePairs | None,
 ) -> Selection:
     """A share of the audit set, as long as some of it is due, the rest by the recipe from prompts that do not
     measure. Where the recipe runs short the audit set goes on, then other test prompts, drawn by chance.
@@ -172,9 +190,8 @@ def _select(
     on_test = np.isin(others.prompts, test)
     share = min(round(AUDIT_SHARE * size), len(waiting))
     eligible = _subset(others, ~on_test)
-    picked = select_batch(
-        pool, eligible, labelled, n=min(size - share, len(eligible)), rng=rng, recipe=recipe
-    )
+    wanted = min(size - share, len(eligible))
+    picked = select_batch(pool, eligible, labelled, n=wanted, rng=rng, recipe=recipe, target=target)
     short = size - share - len(picked.pairs)
     share += min(short, len(waiting) - share)
     audit = _audit(pool, waiting, due[:share], rng)

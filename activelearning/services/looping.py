@@ -1,24 +1,28 @@
-"""The loop: after enough new judgments retrain, promote if not worse, select. Rows say how far a turn is.
+"""The loop: after enough new judgments, or hours, retrain, promote if not worse, estimate, select.
 
-    training --run succeeded--> selecting --batch queued--> done
-        |                           |
-        +-- run failed              +-- a step failed three times --> failed
+Rows say how far a turn is:
+
+    training --run succeeded--> selecting --estimate stored--> selecting --batch queued--> done
+        |                           |                              |
+        +-- run failed              +------------------------------+-- a step failed three times --> failed
 
 Both functions are safe to call at any time and by two workers at once: whoever takes a step holds the turn by
-a session lock, which ends with its process. No transaction is open while a model scores.
+a session lock, which ends with its process. No transaction is open while a model scores. A step is repeated
+until its row is written, and only that step: a turn that has its estimate is not estimated again.
 """
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.models import User
-from accounts.services import audit
-from activelearning.models import LoopPolicy, LoopTurn
-from activelearning.services import selecting
+from activelearning.models import LoopTurn
+from activelearning.services import estimating, selecting, steering
+from activelearning.services.policies import policy_of
 from annotation.models.project import Project
 from annotation.models.work import Judgment
 from rewardmodel.models import TrainingRun
@@ -27,54 +31,51 @@ from rewardmodel.services import gating, running
 logger = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 3
+GIVEN_UP = "The estimate was begun three times and never finished."
 OPEN = (LoopTurn.State.TRAINING, LoopTurn.State.SELECTING)
-
-
-class InvalidPolicy(ValueError):
-    """The loop cannot be set as asked; the message says what to change."""
-
-
-def policy_of(project: Project) -> LoopPolicy:
-    """The project's policy, or the default one, not saved."""
-    return LoopPolicy.objects.filter(project=project).first() or LoopPolicy(project=project)
-
-
-@transaction.atomic
-def set_policy(
-    *, project: Project, enabled: bool, retrain_every: int, batch_size: int, actor: User | None = None
-) -> LoopPolicy:
-    """Raises `InvalidPolicy`."""
-    if retrain_every < 1 or batch_size < 1:
-        raise InvalidPolicy("Retrain after at least one judgment and select at least one pair.")
-    values = {"enabled": enabled, "retrain_every": retrain_every, "batch_size": batch_size}
-    policy, _ = LoopPolicy.objects.update_or_create(project=project, defaults=values)
-    audit.record(actor=actor, project=project, action="loop policy", detail=values)
-    return policy
 
 
 def judgments_that_count(project: Project) -> int:
     """Live judgments given here. Imported votes do not turn the loop: whoever imports decides to train."""
-    return (
-        Judgment.objects.filter(item__project=project, live=True)
-        .exclude(source=Judgment.Source.IMPORTED)
-        .count()
-    )
+    return _counted(project).count()
 
 
 def judgments_until_next(project: Project) -> int:
-    """How many more judgments start the next turn; 0 when it is due."""
+    """How many more judgments start the next turn; 0 when they have."""
     last = project.loop_turns.order_by("-pk").first()
     since = judgments_that_count(project) - (last.judgments if last else 0)
     return max(0, policy_of(project).retrain_every - since)
 
 
+def next_by_clock(project: Project) -> datetime | None:
+    """When a turn is due although the judgments are too few; None where hours do not count.
+
+    Counted from the last turn, or from the first judgment. One new judgment there must be: without any, a
+    turn would train on what the last one has trained on.
+    """
+    hours = policy_of(project).every_hours
+    last = project.loop_turns.order_by("-pk").first()
+    if hours is None or judgments_that_count(project) <= (last.judgments if last else 0):
+        return None
+    first = last or _counted(project).order_by("created_at").first()
+    return first.created_at + timedelta(hours=hours) if first else None
+
+
+def is_due(project: Project) -> bool:
+    """Whether a turn is to begin: by the judgments, or by the clock."""
+    if judgments_until_next(project) == 0:
+        return True
+    by_clock = next_by_clock(project)
+    return by_clock is not None and by_clock <= timezone.now()
+
+
 def begin_due_turns() -> list[LoopTurn]:
-    """Begin a turn in every running project that has enough new judgments."""
+    """Begin a turn in every running project where one is due."""
     begun = []
     for project in Project.objects.filter(state=Project.State.RUNNING, kind=Project.Kind.PAIRWISE):
         if not policy_of(project).enabled or project.loop_turns.filter(state__in=OPEN).exists():
             continue
-        if judgments_until_next(project) == 0:
+        if is_due(project):
             try:
                 with transaction.atomic():
                     begun.append(
@@ -92,14 +93,13 @@ def advance_turns() -> int:
 
 
 def _advance(turn_id: int) -> bool:
-    with _held(turn_id) as mine:
+    with held(f"turn/{turn_id}") as mine:
         turn = LoopTurn.objects.select_related("project", "run").filter(pk=turn_id, state__in=OPEN).first()
         if not mine or turn is None:
             return False
         before = (turn.state, turn.run_id, turn.attempts)
-        step = _train if turn.state == LoopTurn.State.TRAINING else _select
         try:
-            step(turn)
+            _step(turn)
         except Exception as error:  # whatever it is, the other projects' turns go on
             logger.exception("turn %s of %s", turn.pk, turn.project)
             _failed_once(turn, str(error) or type(error).__name__)
@@ -107,9 +107,8 @@ def _advance(turn_id: int) -> bool:
 
 
 @contextmanager
-def _held(turn_id: int) -> Iterator[bool]:
-    """Whether the turn is ours to advance; false while another worker is at it."""
-    key = f"turn/{turn_id}"
+def held(key: str) -> Iterator[bool]:
+    """Whether what the key names is ours to work on; false while another worker is at it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key])
         (mine,) = cursor.fetchone()
@@ -119,6 +118,14 @@ def _held(turn_id: int) -> Iterator[bool]:
         if mine:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
+
+
+def _step(turn: LoopTurn) -> None:
+    if turn.state == LoopTurn.State.TRAINING:
+        return _train(turn)
+    if turn.estimate is None:
+        _estimate(turn)
+    return _select(turn)
 
 
 def _train(turn: LoopTurn) -> None:
@@ -141,10 +148,28 @@ def _train(turn: LoopTurn) -> None:
         _end(turn, LoopTurn.State.FAILED, f"Run {turn.run.number} {turn.run.state}: {turn.run.reason}")
 
 
+def _estimate(turn: LoopTurn) -> None:
+    """Does choosing pay, and is more worth its cost? Kept before anything is chosen: the choice rests on it.
+
+    It never ends a turn: one that was begun too often, each worker dying over it, is given up.
+    """
+    if turn.attempts < MOST_ATTEMPTS:
+        turn.attempts += 1
+        turn.save(update_fields=["attempts"])
+        turn.estimate = estimating.estimate(turn)
+        turn.advice = steering.advice_for(turn)
+    else:
+        turn.estimate = {"reason": GIVEN_UP, "missing": "scores"}
+    turn.note = f"{turn.note} {steering.note_for(turn)}".strip()
+    turn.attempts = 0
+    turn.save()
+
+
 def _select(turn: LoopTurn) -> None:
     choice = selecting.choose(project=turn.project, n=policy_of(turn.project).batch_size)
     with transaction.atomic():  # the batch and the note that it is there
         turn.batch = selecting.queue(project=turn.project, choice=choice)
+        turn.recipe = choice.recipe.name
         note = turn.note if turn.batch else f"{turn.note} Nothing is left to select."
         _end(turn, LoopTurn.State.DONE, note.strip())
 
@@ -156,6 +181,10 @@ def _failed_once(turn: LoopTurn, why: str) -> None:
         _end(turn, LoopTurn.State.FAILED, why)
     else:
         turn.save()
+
+
+def _counted(project: Project) -> QuerySet[Judgment]:
+    return Judgment.objects.filter(item__project=project, live=True).exclude(source=Judgment.Source.IMPORTED)
 
 
 def _end(turn: LoopTurn, state: str, note: str) -> None:

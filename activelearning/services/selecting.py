@@ -2,18 +2,22 @@
 
 import dataclasses
 import secrets
+from collections.abc import Collection, Sequence
 
+import numpy as np
 from django.db import transaction
 from django.db.models import Max
 
 from accounts.models import User
 from accounts.services import audit
-from activelearning.acquisition.quotas import recipe_named
+from activelearning.acquisition.repeat import overlap_sample
 from activelearning.acquisition.selection import SelectedPair as Chosen
 from activelearning.models import LoopPolicy, SelectedPair, SelectionBatch
-from activelearning.services import auditing, choosing
+from activelearning.services import auditing, choosing, steering, withdrawing
 from activelearning.services.choosing import Choice
-from annotation.models.project import Project
+from activelearning.services.policies import policy_of
+from activelearning.services.repeating import Plan
+from annotation.models.project import MOST_VOTES, Project
 from annotation.models.work import Item
 from annotation.services import items
 
@@ -44,34 +48,31 @@ def choose(*, project: Project, n: int, seed: int | None = None) -> Choice:
         raise InvalidSelection(
             f"Only pairwise projects can be selected from; {project.slug} is {project.kind}."
         )
-    policy = LoopPolicy.objects.filter(project=project).first() or LoopPolicy(project=project)
-    recipe = dataclasses.replace(recipe_named(policy.recipe), random_share=policy.random_share)
     seed = secrets.randbits(48) if seed is None else seed
-    return choosing.choose(project=project, n=n, seed=seed, recipe=recipe, policy=policy)
+    recipe = steering.recipe_for(project)
+    return choosing.choose(project=project, n=n, seed=seed, recipe=recipe, policy=policy_of(project))
 
 
 @transaction.atomic
-def queue(*, project: Project, choice: Choice, actor: User | None = None) -> SelectionBatch | None:
+def queue(
+    *, project: Project, choice: Choice, actor: User | None = None, refill: bool = False
+) -> SelectionBatch | None:
     """Write the batch and make its pairs the first items people get; the newest batch comes first.
 
-    A pair that was judged or queued since it was chosen is left out, but for one of the audit set that still
-    wants votes; so is a pair that a score picked of a prompt that measures by now. None when no pair remains.
+    What an older model picked and nobody has begun is withdrawn first. A pair that was judged or queued since
+    it was chosen is left out, but for one of the audit set that still wants votes; so is a pair that a score
+    picked of a prompt that measures by now. None when no pair remains. refill: it came between two turns.
     """
-    Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # two selections take turns
-    policy = LoopPolicy.objects.filter(project=project).first() or LoopPolicy(project=project)
-    taken = choosing.taken_pairs(project)
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # two selections take turns
+    policy = policy_of(project)
+    withdrawing.withdraw(project, choice.ensemble)
     awaited = auditing.awaited(project=project, policy=policy)
-    measuring = set(project.prompts.filter(audit=True).values_list("pk", flat=True))
-    chosen = [
-        pair
-        for pair in choice.selection.pairs
-        if _key(pair) in awaited
-        or (_key(pair) not in taken and (pair.reason == "audit" or int(pair.prompt_id) not in measuring))
-    ]
-    if not chosen:
+    chosen = _still_open(project, choice, awaited)
+    if not chosen and not choice.again.repeats:
         return None
     number = (project.selection_batches.aggregate(last=Max("number"))["last"] or 0) + 1
-    batch = SelectionBatch.objects.create(
+    twice = _twice(project, policy, choice, chosen, awaited)
+    batch = SelectionBatch(
         project=project,
         number=number,
         ensemble=choice.ensemble,
@@ -80,15 +81,64 @@ def queue(*, project: Project, choice: Choice, actor: User | None = None) -> Sel
         seed=choice.seed,
         candidates=choice.selection.candidates,
         notes=list(choice.selection.notes),
-        survey=None if choice.survey is None else dataclasses.asdict(choice.survey),
     )
+    batch.config["overlap"] = {"propensity": policy.overlap_share, "ranks": sorted(twice)}
+    batch.config["refill"] = refill
+    batch.save()
+    _queue_new(batch, policy, chosen, awaited, twice)
+    repeated = _queue_again(batch, choice.again)
+    if not chosen and not repeated:
+        batch.delete()
+        return None
+    detail = {"batch": number, "pairs": len(chosen) + repeated}
+    audit.record(actor=actor, project=project, action="selection", detail=detail)
+    return batch
+
+
+def _still_open(project: Project, choice: Choice, awaited: Collection[auditing.Pair]) -> list[Chosen]:
+    taken = choosing.taken_pairs(project)
+    measuring = set(project.prompts.filter(audit=True).values_list("pk", flat=True))
+    return [
+        pair
+        for pair in choice.selection.pairs
+        if _key(pair) in awaited
+        or (_key(pair) not in taken and (pair.reason == "audit" or int(pair.prompt_id) not in measuring))
+    ]
+
+
+def _twice(
+    project: Project,
+    policy: LoopPolicy,
+    choice: Choice,
+    chosen: Sequence[Chosen],
+    awaited: Collection[auditing.Pair],
+) -> set[int]:
+    """Ranks of the new pairs that get a vote more than others, so that quality can be measured: drawn
+    uniformly, all with the same chance.
+    """
+    new = [pair.rank for pair in chosen if pair.reason != "audit" and _key(pair) not in awaited]
+    if project.overlap >= MOST_VOTES:
+        return set()
+    drawn = overlap_sample(len(new), policy.overlap_share, np.random.default_rng([choice.seed, 3]))
+    return {new[position] for position in drawn.positions}
+
+
+def _queue_new(
+    batch: SelectionBatch,
+    policy: LoopPolicy,
+    chosen: Sequence[Chosen],
+    awaited: Collection[auditing.Pair],
+    twice: Collection[int],
+) -> None:
+    project = batch.project
+    measured, more = auditing.votes_wanted(project, policy), project.overlap + 1
     queued = items.queue_pairs(
         project=project,
         pairs=[(int(pair.response_a), int(pair.response_b)) for pair in chosen],
-        priority=number,
+        priority=batch.number,
         origins=[Item.Origin.RANDOM if pair.reason in BY_CHANCE else Item.Origin.SELECTED for pair in chosen],
         overlaps=[
-            auditing.votes_wanted(project, policy) if _key(pair) in awaited else None for pair in chosen
+            measured if _key(pair) in awaited else more if pair.rank in twice else None for pair in chosen
         ],
     )
     auditing.note_queued(project=project, items=dict(zip(map(_key, chosen), queued, strict=True)))
@@ -108,10 +158,32 @@ def queue(*, project: Project, choice: Choice, actor: User | None = None) -> Sel
         )
         for pair, item in zip(chosen, queued, strict=True)
     )
-    audit.record(
-        actor=actor, project=project, action="selection", detail={"batch": number, "pairs": len(chosen)}
+
+
+def _queue_again(batch: SelectionBatch, again: Plan) -> int:
+    """Ask about judged pairs once more; how many still can be. They come last by rank, not in the queue."""
+    asked = items.ask_again(
+        project=batch.project,
+        items=[one.item for one in again.repeats],
+        most=again.most_votes,
+        priority=batch.number,
     )
-    return batch
+    last = batch.pairs.aggregate(last=Max("rank"))["last"] or 0
+    standing = [one for one in again.repeats if one.item in set(asked)]
+    SelectedPair.objects.bulk_create(
+        SelectedPair(
+            batch=batch,
+            rank=rank,
+            item_id=one.item,
+            response_a_id=one.response_a,
+            response_b_id=one.response_b,
+            reason=SelectedPair.Reason.REPEAT,
+            explanation=one.explanation,
+            scores=dict(one.scores),
+        )
+        for rank, one in enumerate(standing, start=last + 1)
+    )
+    return len(standing)
 
 
 def _key(pair: Chosen) -> auditing.Pair:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from django.db import connection
 
+from activelearning.services import choosing
 from annotation.models.content import Prompt, Response
 from annotation.models.project import Project
 from annotation.services import items, snapshotting
@@ -81,3 +82,9 @@ def unsure(_: Response, rng: np.random.Generator) -> np.ndarray:
 def own_folders(settings: object, folder: Path) -> None:
     settings.LAUREL_DATA_DIR = folder
     settings.LAUREL_SNAPSHOT_DIR = folder / "snapshots"
+
+
+def with_no_test_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every prompt is one that a score may choose from, whatever the ensemble was trained on."""
+    monkeypatch.setattr(choosing, "read_splits", lambda _: {})
+    monkeypatch.setattr(choosing, "assign_splits", lambda ids, _: dict.fromkeys(ids, "train"))

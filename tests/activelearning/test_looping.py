@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from activelearning.models import LoopPolicy, LoopTurn
-from activelearning.services import looping, selecting
+from activelearning.services import looping, policies, selecting
 from activelearning.tasks import turn_loops
 from annotation.models.project import Project
 from annotation.services import snapshotting
@@ -112,7 +112,7 @@ def test_the_next_turn_counts_from_where_the_last_began(trainer: dict[str, list[
 def test_no_turn_where_the_loop_may_not_run(why: str) -> None:
     project = judged(10)
     if why == "disabled":
-        looping.set_policy(project=project, enabled=False, retrain_every=10, batch_size=7)
+        policies.set_policy(project=project, enabled=False, retrain_every=10, batch_size=7)
     elif why == "rating":
         Project.objects.update(kind=why)
     else:
@@ -123,12 +123,12 @@ def test_no_turn_where_the_loop_may_not_run(why: str) -> None:
 @pytest.mark.django_db
 def test_a_project_without_a_policy_has_the_default_one() -> None:
     project = factories.project()
-    assert looping.policy_of(project).retrain_every == 200
+    assert policies.policy_of(project).retrain_every == 200
     assert looping.judgments_until_next(project) == 200
     assert not LoopPolicy.objects.exists()
     for bad in ({"retrain_every": 0, "batch_size": 5}, {"retrain_every": 5, "batch_size": 0}):
-        with pytest.raises(looping.InvalidPolicy):
-            looping.set_policy(project=project, enabled=True, **bad)
+        with pytest.raises(policies.InvalidPolicy):
+            policies.set_policy(project=project, enabled=True, **bad)
 
 
 @pytest.mark.slow
