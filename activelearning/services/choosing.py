@@ -24,9 +24,10 @@ from activelearning.acquisition.pool import (
 from activelearning.acquisition.quotas import Recipe, recipe_named
 from activelearning.acquisition.recipe import select_batch
 from activelearning.acquisition.selection import Reason, SelectedPair, Selection
+from activelearning.acquisition.survey import Survey
 from activelearning.models import AuditPair, LoopPolicy
 from activelearning.models import SelectedPair as Queued
-from activelearning.services import aiming, auditing, repeating, withdrawing
+from activelearning.services import auditing, repeating, surveying, withdrawing
 from annotation.interchange.snapshot import read_splits
 from annotation.interchange.split import assign_splits
 from annotation.models.content import Response
@@ -46,6 +47,7 @@ class Choice:
     ensemble: Ensemble | None
     recipe: Recipe
     seed: int
+    survey: Survey | None = None
     again: repeating.Plan = field(default_factory=repeating.Plan)
 
 
@@ -87,16 +89,14 @@ def choose(*, project: Project, n: int, seed: int, recipe: Recipe, policy: LoopP
         rng=np.random.default_rng([seed, 2]),
     )
     new = n - len(again.repeats)
-    aimed = aiming.aim(
-        project=project, pool=pool, candidates=candidates, rng=np.random.default_rng([seed, 3])
-    )
-    selection = _select(pool, candidates, labelled, measured, due, new, rng, recipe, aimed.pairs)
-    if aimed.note:
-        selection = dataclasses.replace(selection, notes=(*selection.notes, aimed.note))
+    selection = _select(pool, candidates, labelled, measured, due, new, rng, recipe)
     if drawn < policy.audit_pairs:
         wanting = f"The audit set has {drawn} pairs, {policy.audit_pairs} are wanted; new prompts add to it."
         selection = dataclasses.replace(selection, notes=(*selection.notes, wanting))
-    return Choice(selection, ensemble, recipe, seed, again=again)
+    seen = surveying.surveyed(
+        project=project, pool=pool, candidates=candidates, labelled=labelled, selection=selection, seed=seed
+    )
+    return Choice(seen.selection, ensemble, recipe, seed, seen.survey, again=again)
 
 
 def _splits(ensemble: Ensemble | None) -> dict[str, str]:
@@ -177,7 +177,6 @@ def _select(
     n: int,
     rng: np.random.Generator,
     recipe: Recipe,
-    target: CandidatePairs | None,
 ) -> Selection:
     """A share of the audit set, as long as some of it is due, the rest by the recipe from prompts that do not
     measure. Where the recipe runs short the audit set goes on, then other test prompts, drawn by chance.
@@ -190,8 +189,9 @@ def _select(
     on_test = np.isin(others.prompts, test)
     share = min(round(AUDIT_SHARE * size), len(waiting))
     eligible = _subset(others, ~on_test)
-    wanted = min(size - share, len(eligible))
-    picked = select_batch(pool, eligible, labelled, n=wanted, rng=rng, recipe=recipe, target=target)
+    picked = select_batch(
+        pool, eligible, labelled, n=min(size - share, len(eligible)), rng=rng, recipe=recipe
+    )
     short = size - share - len(picked.pairs)
     share += min(short, len(waiting) - share)
     audit = _audit(pool, waiting, due[:share], rng)

@@ -81,6 +81,7 @@ def queue(
         seed=choice.seed,
         candidates=choice.selection.candidates,
         notes=list(choice.selection.notes),
+        survey=None if choice.survey is None else dataclasses.asdict(choice.survey),
     )
     batch.config["overlap"] = {"propensity": policy.overlap_share, "ranks": sorted(twice)}
     batch.config["refill"] = refill
@@ -119,7 +120,7 @@ def _twice(
     new = [pair.rank for pair in chosen if pair.reason != "audit" and _key(pair) not in awaited]
     if project.overlap >= MOST_VOTES:
         return set()
-    drawn = overlap_sample(len(new), policy.overlap_share, np.random.default_rng([choice.seed, 3]))
+    drawn = overlap_sample(len(new), policy.overlap_share, np.random.default_rng([choice.seed, 4]))
     return {new[position] for position in drawn.positions}
 
 
