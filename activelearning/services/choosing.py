@@ -27,7 +27,7 @@ from activelearning.acquisition.selection import Reason, SelectedPair, Selection
 from activelearning.acquisition.survey import Survey
 from activelearning.models import AuditPair, LoopPolicy
 from activelearning.models import SelectedPair as Queued
-from activelearning.services import auditing, repeating, surveying, withdrawing
+from activelearning.services import aiming, auditing, repeating, surveying, withdrawing
 from annotation.interchange.snapshot import read_splits
 from annotation.interchange.split import assign_splits
 from annotation.models.content import Response
@@ -89,7 +89,12 @@ def choose(*, project: Project, n: int, seed: int, recipe: Recipe, policy: LoopP
         rng=np.random.default_rng([seed, 2]),
     )
     new = n - len(again.repeats)
-    selection = _select(pool, candidates, labelled, measured, due, new, rng, recipe)
+    aimed = aiming.aim(
+        project=project, pool=pool, candidates=candidates, rng=np.random.default_rng([seed, 3])
+    )
+    selection = _select(pool, candidates, labelled, measured, due, new, rng, recipe, aimed.pairs)
+    if aimed.note:
+        selection = dataclasses.replace(selection, notes=(*selection.notes, aimed.note))
     if drawn < policy.audit_pairs:
         wanting = f"The audit set has {drawn} pairs, {policy.audit_pairs} are wanted; new prompts add to it."
         selection = dataclasses.replace(selection, notes=(*selection.notes, wanting))
@@ -177,6 +182,7 @@ def _select(
     n: int,
     rng: np.random.Generator,
     recipe: Recipe,
+    target: CandidatePairs | None,
 ) -> Selection:
     """A share of the audit set, as long as some of it is due, the rest by the recipe from prompts that do not
     measure. Where the recipe runs short the audit set goes on, then other test prompts, drawn by chance.
@@ -189,9 +195,8 @@ def _select(
     on_test = np.isin(others.prompts, test)
     share = min(round(AUDIT_SHARE * size), len(waiting))
     eligible = _subset(others, ~on_test)
-    picked = select_batch(
-        pool, eligible, labelled, n=min(size - share, len(eligible)), rng=rng, recipe=recipe
-    )
+    wanted = min(size - share, len(eligible))
+    picked = select_batch(pool, eligible, labelled, n=wanted, rng=rng, recipe=recipe, target=target)
     short = size - share - len(picked.pairs)
     share += min(short, len(waiting) - share)
     audit = _audit(pool, waiting, due[:share], rng)

@@ -58,7 +58,7 @@ def item_from_row(row: object, *, line: int, kind: Kind | None = None) -> ItemRe
     gold = optional(fields, "gold", "", lambda value, where: _gold(value, where, count, expected))
     votes = optional(fields, "votes", "", lambda value, where: _votes(value, where, count, expected))
     return ItemRecord(
-        prompt=_prompt(required(fields, "prompt", "")),
+        prompt=as_prompt(required(fields, "prompt", "")),
         responses=responses,
         id=optional(fields, "id", "", as_id),
         kind=stated,
@@ -69,7 +69,8 @@ def item_from_row(row: object, *, line: int, kind: Kind | None = None) -> ItemRe
     )
 
 
-def _prompt(value: object) -> tuple[Message, ...]:
+def as_prompt(value: object) -> tuple[Message, ...]:
+    """A text, or the messages of a conversation that ends with the user's. Raises RowFaultError."""
     if isinstance(value, str):
         return (Message("user", as_text(value, "prompt")),)
     if not isinstance(value, list) or not value:
