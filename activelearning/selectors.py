@@ -42,7 +42,12 @@ def quotas(batch: SelectionBatch) -> dict[str, int]:
 
 def turns_of(project: Project) -> list[LoopTurn]:
     """The latest turns of the loop, newest first."""
-    return list(project.loop_turns.select_related("run", "batch").defer("batch__survey")[:TURNS_SHOWN])
+    turns = project.loop_turns.select_related("run", "batch")
+    return list(turns.defer("batch__survey", "estimate", "advice")[:TURNS_SHOWN])
+
+
+def latest_estimated_turn(project: Project) -> LoopTurn | None:
+    return project.loop_turns.filter(estimate__isnull=False).only("estimate", "advice").first()
 
 
 def active_ensemble(project: Project) -> Ensemble | None:

@@ -7,13 +7,15 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
 from activelearning import presentation, selectors
 from activelearning.forms import PolicyForm, SelectForm
-from activelearning.pages import why
+from activelearning.pages import payoff, why
 from activelearning.services import policies, selecting
+from annotation.models.project import Project
 from annotation.selectors import BUILDERS, project_for, worker_alive
 from rewardmodel.services.scoring import ScoringFailed
 
@@ -25,24 +27,24 @@ PAIRS_SHOWN = 50
 def batches(request: HttpRequest, slug: str) -> HttpResponse:
     """The loop's state, the batches so far, and the form that selects now."""
     project = project_for(cast(User, request.user), slug, roles=BUILDERS)
+    return _batches(request, project)
+
+
+def _batches(
+    request: HttpRequest, project: Project, policy_form: PolicyForm | None = None, status: int = 200
+) -> HttpResponse:
     loop = presentation.loop_of(project)
-    policy = loop.policy
     context = {
         "project": project,
         "tab": "batches",
         "loop": loop,
+        "payoff": payoff.payoff_of(project, loop.policy),
         "batches": selectors.batches_of(project),
         "workers": {queue: worker_alive(queue) for queue in ("light", "training")},
         "select_form": SelectForm(),
-        "policy_form": PolicyForm(
-            initial={
-                "enabled": policy.enabled,
-                "retrain_every": policy.retrain_every,
-                "batch_size": policy.batch_size,
-            }
-        ),
+        "policy_form": policy_form or PolicyForm(loop.policy),
     }
-    return render(request, "activelearning/batches.html", context)
+    return render(request, "activelearning/batches.html", context, status=status)
 
 
 @login_required
@@ -70,12 +72,15 @@ def select(request: HttpRequest, slug: str) -> HttpResponse:
 def set_policy(request: HttpRequest, slug: str) -> HttpResponse:
     user = cast(User, request.user)
     project = project_for(user, slug, roles=BUILDERS)
-    form = PolicyForm(request.POST)
-    if form.is_valid():
+    form = PolicyForm(policies.policy_of(project), request.POST)
+    if not form.is_valid():
+        return _batches(request, project, form, status=422)
+    try:
         policies.set_policy(project=project, actor=user, **form.cleaned_data)
-        messages.success(request, "The loop is set.")
-    else:
-        messages.error(request, "Give whole numbers of at least 1.")
+    except policies.InvalidPolicy as error:  # somebody else has set another part of it meanwhile
+        form.add_error(None, str(error))
+        return _batches(request, project, form, status=422)
+    messages.success(request, _("The loop is set."))
     return redirect("activelearning:batches", slug=slug)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from django.db.models import QuerySet
+from django.db.models.fields.json import KT
 
 from activelearning.acquisition.quotas import Recipe, recipe_named
 from activelearning.acquisition.stopping import StopConfig, advise
@@ -53,8 +54,11 @@ def fallen(history: Iterable[Worth]) -> bool:
 
 
 def estimates(project: Project) -> list[Worth]:
-    """Of the project's turns, oldest first."""
-    return [worth_of(found) for found in _stored(project.loop_turns.all())]
+    """Of the project's turns, oldest first: the gain and its interval, all that a fall-back goes by."""
+    parts = ("gain", "low", "high")
+    turns = project.loop_turns.filter(estimate__isnull=False).order_by("pk")
+    rows = turns.values_list(*(KT(f"estimate__{part}") for part in parts))
+    return [worth_of({part: _number(one) for part, one in zip(parts, row, strict=True)}) for row in rows]
 
 
 def worth_of(found: Mapping[str, Any]) -> Worth:
@@ -145,6 +149,10 @@ def _rounds(estimates: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Those which measured a model on audit pairs, one of each model."""
     measured = (one for one in estimates if (one.get("audit") or {}).get("accuracy") is not None)
     return list({one["run"]: one for one in measured}.values())
+
+
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)
 
 
 def _point(found: Mapping[str, Any]) -> CurvePoint:

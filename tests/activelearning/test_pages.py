@@ -247,7 +247,7 @@ def test_the_pages_ask_the_database_as_often_however_much_there_is(
     for _ in range(2):
         batch = batch_of(cast.project, ["uncertainty", "diversity", "audit"], ensemble=ensemble)
         LoopTurn.objects.create(project=cast.project, judgments=1, run=run, batch=batch, state="done")
-        with django_assert_num_queries(14):
+        with django_assert_num_queries(16):
             client.get(reverse("activelearning:batches", args=["harbour"]))
         with django_assert_num_queries(9):
             client.get(reverse("activelearning:batch", args=["harbour", batch.number]))
