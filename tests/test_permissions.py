@@ -147,7 +147,7 @@ ROUTES = [
     Route(P + "models/<int:number>/handover.zip", BUILDERS, 302, NO),  # 302: none was made
     Route(P + "next/", BUILDERS, 200, NO),
     Route(P + "next/select/", BUILDERS, NO, 302),
-    Route(P + "next/policy/", BUILDERS, NO, 302),
+    Route(P + "next/policy/", BUILDERS, NO, 422),
     Route(P + "next/<int:number>/", BUILDERS, 200, NO),
     Route(P + "next/coverage/", BUILDERS, 200, NO),
     Route(P + "next/coverage.csv", BUILDERS, 200, NO),
