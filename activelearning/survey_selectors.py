@@ -7,13 +7,14 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import Http404
 
-from activelearning.models import LoopTurn, SelectedPair, SelectionBatch
+from activelearning.models import LoopTurn, Replay, SelectedPair, SelectionBatch
 from annotation.models.content import Prompt
 from annotation.models.project import Project
 from annotation.models.quality import SoftLabel
 from rewardmodel.models import TrainingRun
 
 TURNS_DRAWN = 200
+REPLAYS_SHOWN = 20
 
 Pair = frozenset[int]
 
@@ -79,3 +80,16 @@ def measured_turns(project: Project) -> list[LoopTurn]:
     """The latest turns whose run was measured, oldest first."""
     turns = project.loop_turns.filter(run__state=TrainingRun.State.SUCCEEDED).select_related("run")
     return list(turns.order_by("-pk")[:TURNS_DRAWN])[::-1]
+
+
+def replays_of(project: Project) -> QuerySet[Replay]:
+    """The latest ones without their results, newest first."""
+    return project.replays.defer("result").select_related("created_by").order_by("-pk")[:REPLAYS_SHOWN]
+
+
+def replay_for(project: Project, replay_id: int) -> Replay:
+    """The project's replay of that id, or Http404."""
+    found = project.replays.select_related("created_by").filter(pk=replay_id).first()
+    if found is None:
+        raise Http404("No such replay.")
+    return found

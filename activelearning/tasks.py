@@ -2,12 +2,13 @@
 
 from celery import shared_task
 
-from activelearning.services import looping, supplying
+from activelearning.services import looping, replaying, supplying
 
 
 @shared_task(name="activelearning.turn_loops")
 def turn_loops() -> int:
     """Begin what is due and take the next step of what is open. Twice is the same as once."""
+    replaying.reconcile()
     looping.begin_due_turns()
     return looping.advance_turns()
 
@@ -16,3 +17,9 @@ def turn_loops() -> int:
 def refill_queues() -> int:
     """Queue a batch where people would soon have nothing to do. Twice is the same as once."""
     return supplying.refill_low_queues()
+
+
+@shared_task(name=replaying.TASK)
+def replay(replay_id: int) -> bool:
+    """Carry out a queued replay. A message that comes twice, or late, finds nothing to do."""
+    return replaying.execute(replay_id)

@@ -22,7 +22,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import Role, User
 from accounts.services import inviting
-from activelearning.models import SelectionBatch
+from activelearning.models import Replay, SelectionBatch
 from annotation.models.alert import AlertTarget
 from annotation.models.learning import Attempt
 from annotation.models.project import Project
@@ -35,9 +35,7 @@ from tests.cast import Cast, browser, make_cast
 from tests.kept import kept
 
 PUBLIC, SIGNED_IN, STAFF = "public", "signed in", "staff"
-TOKEN = (
-    "token"  # for programs: who is signed in has none (every role with one: rewardmodel/test_score_api.py)
-)
+TOKEN = "token"  # for programs: who is signed in has none (each role: rewardmodel/test_score_api.py)
 CREATORS = frozenset({*MANAGERS, "outsider"})  # who manages any project may make another
 NO = 405
 
@@ -153,6 +151,10 @@ ROUTES = [
     Route(P + "next/coverage.csv", BUILDERS, 200, NO),
     Route(P + "next/curve/", BUILDERS, 200, NO),
     Route(P + "next/curve.csv", BUILDERS, 200, NO),
+    Route(P + "next/replays/", BUILDERS, 200, NO),
+    Route(P + "next/replays/start/", BUILDERS, NO, 422),
+    Route(P + "next/replays/<int:replay_id>/", BUILDERS, 200, NO),
+    Route(P + "next/replays/<int:replay_id>.csv", BUILDERS, 200, NO),
 ]
 ACTORS = ["stranger", "outsider", "annotator", "reviewer", "manager", "engineer", "admin"]
 
@@ -178,10 +180,10 @@ class World:
     attempts: dict[str, Attempt]  # the annotator's, at a calibration session of each project
     alerts: dict[str, tuple[int, int]]  # an alert and a target of each project
     reviews: dict[str, int]  # the key of a review under way in each project
+    replays: dict[str, int]  # the key of a replay of each project
     cookies: dict[str, str]
 
     def url(self, route: Route, slug: str = "harbour") -> str:
-        token = "invented" if route.pattern.startswith("sign-in/") else self.invitation.token
         values = {
             "slug": slug,
             "user_id": self.cast.annotator.pk,
@@ -189,11 +191,12 @@ class World:
             "assignment_id": 0,
             "exercise_id": self.attempts[slug].exercise_id if slug in self.attempts else 1,
             "review_id": self.reviews.get(slug, 1),
+            "replay_id": self.replays.get(slug, 1),
             "attempt_id": self.attempts[slug].pk if slug in self.attempts else 1,
             "alert_id": self.alerts.get(slug, (1, 1))[0],
             "target_id": self.alerts.get(slug, (1, 1))[1],
             "invitation_id": self.invitation.invitation.pk,
-            "token": token,
+            "token": "invented" if route.pattern.startswith("sign-in/") else self.invitation.token,
             "number": 1,
             "table": "annotators",
             "format": "trl-dpo",
@@ -229,7 +232,7 @@ def world(kept_world: World, db: None) -> World:
 def make_world() -> World:
     """Each of the two projects has one of everything a route can name."""
     cast = make_cast()
-    items, attempts, alerts, reviews = {}, {}, {}, {}
+    items, attempts, alerts, reviews, replays = {}, {}, {}, {}, {}
     for project in (cast.project, cast.other_project):
         factories.guideline(project)
         items[project.slug] = factories.pair_item(project).pk
@@ -237,24 +240,21 @@ def make_world() -> World:
         session = practising.exercise(project, [factories.gold_item(project)], kind="session")
         attempts[project.slug] = practising.take(session, cast.annotator, right=1)
         alerts[project.slug] = alert_and_target(project)
-        reviews[project.slug] = Review.objects.create(
-            project=project, item_id=items[project.slug], kind="adjudication", reviewer=cast.reviewer
-        ).pk
-        run = factories.run(project)
-        factories.ensemble(run)
+        asked = {"item_id": items[project.slug], "kind": "adjudication", "reviewer": cast.reviewer}
+        reviews[project.slug] = Review.objects.create(project=project, **asked).pk
+        factories.ensemble(factories.run(project))
         SelectionBatch.objects.create(project=project, number=1, strategy="recipe", seed=0, candidates=1)
+        replays[project.slug] = Replay.objects.create(project=project, state="failed", config={}).pk
     issued = inviting.invite(project=cast.project, role=Role.REVIEWER, actor=cast.manager)
     cookies = {actor: signed_in_as(getattr(cast, actor)) for actor in ACTORS if actor != "stranger"}
-    return World(cast, issued, items, attempts, alerts, reviews, cookies)
+    return World(cast, issued, items, attempts, alerts, reviews, replays, cookies)
 
 
 def alert_and_target(project: Project) -> tuple[int, int]:
     alert = alerting.raise_alert(project, "queue")
     assert alert is not None
-    target = AlertTarget.objects.create(
-        project=project, channel="email", address="m@lab.example", kinds=["queue"]
-    )
-    return alert.pk, target.pk
+    asked = {"channel": "email", "address": "m@lab.example", "kinds": ["queue"]}
+    return alert.pk, AlertTarget.objects.create(project=project, **asked).pk
 
 
 def signed_in_as(user: User) -> str:

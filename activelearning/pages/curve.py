@@ -71,12 +71,16 @@ def _arms(curve: Sequence[Mapping[str, Any]]) -> Plot | None:
         (label, series, [Value(point["labels"], **point[arm]) for point in curve])
         for arm, label, series in (("active", _("Chosen"), 1), ("random", _("Drawn at random"), 2))
     ]
-    return plot(lines, name=_("Accuracy on the audit set (band: 95 %)"), across=_("Labels of each arm"))
+    return plot(
+        lines,
+        name=_("Accuracy on the audit set; bands are 95 percent intervals"),
+        across=_("Labels of each arm"),
+    )
 
 
 def _growth(turns: Sequence[tuple[int, Mapping[str, Any]]]) -> Plot | None:
     values = [Value(at, one["value"], one.get("low"), one.get("high")) for at, one in turns]
-    name = _("Accuracy on held-out pairs (band: 95 %)")
+    name = _("Accuracy on held-out pairs; the band is the 95 percent interval")
     return plot([(_("Accuracy"), 1, values)], name=name, across=_("Judgments"))
 
 

@@ -68,7 +68,7 @@ def plot(lines: Sequence[tuple[str, int, Sequence[Value]]], *, name: str, across
         across,
         tuple(_drawn(label, series, values, x, y) for label, series, values in lines if values),
         tuple(Tick(x(at), thousands(round(at))) for at in round_values(min(xs), max(xs), 5)),
-        tuple(Tick(y(at), decimal(at, 3).rstrip("0")) for at in round_values(low, high, 4)),
+        tuple(Tick(y(at), decimal(at, 3).rstrip("0")) for at in round_values(low, high, 6)),
         _table(lines, across),
     )
 

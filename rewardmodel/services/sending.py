@@ -16,15 +16,16 @@ HAND_OVER = "rewardmodel.hand_over"
 
 def wake_trainer(run_id: int) -> bool:
     """Send the run's id to the training queue. False: the broker is away, the reconciler tries again."""
-    return _send(TRAIN, run_id)
+    return wake(TRAIN, run_id)
 
 
 def wake_for_hand_over(hand_over_id: int) -> bool:
     """The same for a hand-over."""
-    return _send(HAND_OVER, hand_over_id)
+    return wake(HAND_OVER, hand_over_id)
 
 
-def _send(task: str, row_id: int) -> bool:
+def wake(task: str, row_id: int) -> bool:
+    """The same for any task of the training queue that takes the id of a row."""
     try:
         current_app.send_task(task, args=[row_id], queue=QUEUE, retry=False)
     except (OperationalError, psycopg.Error, OSError) as error:
