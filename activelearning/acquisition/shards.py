@@ -24,8 +24,8 @@ TOP_SHARE = 0.8
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """z: (n, q) features of its responses; response: (n,) their numbers in the whole pool; first, second: (N,)
-    pairs as rows of z; number: (N,) the number of each pair in the whole pool, the same however it is cut.
+    """z: (n, q) features of its responses; response: (n,) their numbers in the whole pool; first, second:
+    (N,) pairs as rows of z; number: (N,) the number of each pair in the whole pool, however it is cut.
     """
 
     z: Singles
