@@ -20,8 +20,8 @@ from activelearning.acquisition.pool import Floats, PoolError, Positions
 
 @dataclass(frozen=True, eq=False)
 class GroupPicks:
-    """groups: the picked ones in order; gains: the summed gain of each at its turn; decisive: rows of the pair
-    that gained most in each.
+    """groups: the picked ones in order; gains: the summed gain of each at its turn; decisive: rows of the
+    pair that gained most in each.
     """
 
     groups: Positions
