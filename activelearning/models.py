@@ -7,6 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
+from activelearning.acquisition.quotas import RULES
 from annotation.models.content import Response
 from annotation.models.project import Project
 from annotation.models.work import Item
@@ -122,27 +123,7 @@ class SelectedPair(models.Model):
             models.UniqueConstraint(fields=["batch", "rank"], name="selected_rank_once"),
             models.UniqueConstraint(fields=["batch", "item"], name="selected_item_once"),
             models.CheckConstraint(
-                condition=Q(
-                    reason__in=[
-                        "regret",
-                        "i_optimal",
-                        "d_optimal",
-                        "uncertainty",
-                        "disagreement",
-                        "margin",
-                        "bald",
-                        "bal_pm",
-                        "error",
-                        "k_centre",
-                        "cluster",
-                        "badge",
-                        "power",
-                        "random",
-                        "audit",
-                        "repeat",
-                        "diversity",
-                    ]
-                ),
+                condition=Q(reason__in=[*RULES, "audit", "repeat", "diversity"]),
                 name="selected_reason_known",
             ),
         ]

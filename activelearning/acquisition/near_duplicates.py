@@ -1,8 +1,7 @@
-"""Pairs that ask what was asked before, or ask nothing.
+"""Pairs that ask what was asked before.
 
-A pair whose two responses are (nearly) the same text tells nobody anything: x = z(a) − z(b) ≈ 0. Two pairs
-whose differences point the same way and are as long, |x·c| ≥ ρ‖x‖‖c‖ and ‖x‖/‖c‖ between 1/1.1 and 1.1, are
-one question to a reward linear in z. The absolute value makes a pair and its swap one.
+Two pairs whose differences point the same way and are as long, |x·c| ≥ ρ‖x‖‖c‖ and ‖x‖/‖c‖ between 1/1.1
+and 1.1, are one question to a reward linear in z. The absolute value makes a pair and its swap one.
 """
 
 from __future__ import annotations
@@ -14,15 +13,7 @@ from activelearning.acquisition.pool import Floats, Mask, Positions, Reals
 
 SIMILARITY = 0.98
 LENGTH_RATIO = 1.1
-IDENTICAL = 1e-3
 ROUNDING = 1e-9  # a copy has a cosine of 1 up to rounding
-
-
-def identical_pairs(z: Reals, first: Positions, second: Positions, tolerance: float = IDENTICAL) -> Mask:
-    """Pairs whose responses do not differ, (N,): ‖x‖ ≤ tolerance times the root mean square of the pool's."""
-    lengths2 = PairGeometry(z, first, second).lengths2
-    mean = float(lengths2.mean()) if len(lengths2) else 0.0
-    return np.asarray(lengths2 <= tolerance**2 * mean)
 
 
 class NearDuplicates:

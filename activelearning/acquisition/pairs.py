@@ -16,6 +16,7 @@ from activelearning.acquisition.pool import (
     Positions,
     ResponsePool,
     find_positions,
+    pair_keys,
 )
 
 
@@ -57,13 +58,11 @@ def pair_table(pool: ResponsePool, candidates: CandidatePairs, labelled: Labelle
             f"{a!r} and {b!r} answer different prompts; only responses to one prompt can be compared."
         )
     rank = np.argsort(np.argsort(pool.response_id, kind="stable"))
-    key, once = np.unique(_keys(rank, first, second), return_index=True)
+    key, once = np.unique(pair_keys(rank[first], rank[second], len(rank)), return_index=True)
     if labelled is not None and len(labelled):
-        judged = _keys(
-            rank,
-            find_positions(pool.response_id, labelled.response_a),
-            find_positions(pool.response_id, labelled.response_b),
-        )
+        a = find_positions(pool.response_id, labelled.response_a)
+        b = find_positions(pool.response_id, labelled.response_b)
+        judged = pair_keys(rank[a], rank[b], len(rank))
         once = once[~np.isin(key, judged)]
     a, b = first[once], second[once]
     swapped = rank[a] > rank[b]
@@ -88,11 +87,6 @@ def target_table(pool: ResponsePool, target: CandidatePairs) -> tuple[Positions,
     """The target pairs as rows of the pool. Raises UnknownResponseError."""
     moved = _used_positions(pool, target)
     return moved[target.first], moved[target.second]
-
-
-def _keys(rank: Positions, first: Positions, second: Positions) -> Positions:
-    low, high = np.minimum(rank[first], rank[second]), np.maximum(rank[first], rank[second])
-    return low * len(rank) + high
 
 
 def _used_positions(pool: ResponsePool, candidates: CandidatePairs) -> Positions:

@@ -155,6 +155,11 @@ class LabelledPairs:
         return len(self.response_a)
 
 
+def pair_keys(first: Positions, second: Positions, n: int) -> Positions:
+    """One number for each pair of rows below n, (N,), the same for both orders."""
+    return np.minimum(first, second) * n + np.maximum(first, second)
+
+
 def as_ids(values: Sequence[str] | Ids) -> Ids:
     return np.asarray(values, dtype=np.str_).reshape(-1)
 

@@ -34,7 +34,6 @@ Rule = Literal[
 ]
 RULES: tuple[Rule, ...] = get_args(Rule)
 NEED_MEMBERS: frozenset[Rule] = frozenset({"uncertainty", "disagreement"})
-NEED_LABELS: frozenset[Rule] = frozenset({"uncertainty", "disagreement", "margin", "bald", "error", "badge"})
 
 
 class RecipeError(ValueError):

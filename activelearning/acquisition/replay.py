@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy.special import expit
@@ -41,13 +42,13 @@ class World:
 
 @dataclass(frozen=True)
 class Arm:
-    """aim: whose pairs the model is to be good for: the pool's, or also those it is measured on, whose texts
+    """aim: whose pairs the model is to be good for: the pool's, or those it is measured on, whose texts
     (never their votes) are then known. cold: its first batch is the recipe's own; else drawn at random, the
     same one for all arms.
     """
 
     recipe: Recipe
-    aim: str = "pool"
+    aim: Literal["pool", "test"] = "pool"
     cold: bool = True
 
     @property
@@ -179,9 +180,7 @@ def _choose(
         x = (world.z[a] - world.z[b]).astype(np.float64)
         heads = bootstrap_members(x, 1 - answers[rows] / 2, world.prompt[a], posterior, rng)
         members = world.z @ heads
-    aim = world.pool if arm.aim == "pool" else np.concatenate([world.pool, world.test])
-    if arm.aim == "test":
-        aim = world.test
+    aim = world.pool if arm.aim == "pool" else world.test
     knowledge = Knowledge(
         world.z,
         world.prompt,

@@ -58,7 +58,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Shift:
+class KindShift:
     """How a set differs from the pool. size: its pairs (deployment: prompts); distance: total variation;
     by_chance: its mean under chance, limit: the 95 % quantile. length, pool_length: median characters of
     prompts, None where unknown.
@@ -83,8 +83,8 @@ class Survey:
     points: Points
     kinds: tuple[Kind, ...]
     explained: float
-    labelled: Shift | None
-    deployment: Shift | None
+    labelled: KindShift | None
+    deployment: KindShift | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,7 +272,7 @@ def _described(
 
 def _labelled_shift(
     known: Knowledge, prompts: Prompts, pairs: _Pairs, of_pair: Positions, rng: np.random.Generator
-) -> Shift | None:
+) -> KindShift | None:
     rows = np.flatnonzero(pairs.status == LABELLED)
     if not len(rows):
         return None
@@ -293,7 +293,7 @@ def _labelled_shift(
 
 def _deployment_shift(
     prompts: Prompts, own: Positions, others: Positions, rng: np.random.Generator
-) -> Shift | None:
+) -> KindShift | None:
     if not len(others):
         return None
     kinds = int(max(own.max(), others.max())) + 1
@@ -308,8 +308,8 @@ def _deployment_shift(
     return _shift(len(others), distance, chance, lengths)
 
 
-def _shift(size: int, distance: float, chance: Floats, lengths: tuple[float, float] | None) -> Shift:
-    return Shift(
+def _shift(size: int, distance: float, chance: Floats, lengths: tuple[float, float] | None) -> KindShift:
+    return KindShift(
         size,
         round(distance, 4),
         round(float(chance.mean()), 4),

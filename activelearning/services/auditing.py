@@ -13,6 +13,7 @@ from django.db.models import Count, Max, Q, QuerySet
 from activelearning.acquisition.candidates import candidate_pairs
 from activelearning.acquisition.pool import CandidatePairs
 from activelearning.models import AuditPair, LoopPolicy
+from activelearning.services.policies import policy_of
 from annotation.interchange.snapshot import read_splits
 from annotation.interchange.split import assign_splits
 from annotation.models.content import Prompt, Response
@@ -118,7 +119,7 @@ class AuditSet:
 def audit_set(project: Project, *, votes: int | None = None) -> AuditSet:
     """The pairs with at least `votes` votes (None: as many as the policy wants) on the main criterion, in
     the order of drawing, as the soft labels of now have it; and the counts."""
-    policy = LoopPolicy.objects.filter(project=project).first() or LoopPolicy(project=project)
+    policy = policy_of(project)
     rows = list(project.audit_pairs.select_related("response_a").order_by("rank"))
     label_of = {
         label.item_id: label

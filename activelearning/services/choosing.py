@@ -20,6 +20,7 @@ from activelearning.acquisition.pool import (
     Positions,
     ResponsePool,
     as_ids,
+    pair_keys,
 )
 from activelearning.acquisition.quotas import Recipe, recipe_named
 from activelearning.acquisition.recipe import select_batch
@@ -255,8 +256,7 @@ def _subset(candidates: CandidatePairs, mask: Mask) -> CandidatePairs:
 
 
 def _keys(pairs: CandidatePairs) -> Positions:
-    low, high = np.minimum(pairs.first, pairs.second), np.maximum(pairs.first, pairs.second)
-    return low * len(pairs.response_id) + high
+    return pair_keys(pairs.first, pairs.second, len(pairs.response_id))
 
 
 def _spread(*groups: Iterable[SelectedPair]) -> tuple[SelectedPair, ...]:

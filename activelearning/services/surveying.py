@@ -14,6 +14,7 @@ from activelearning.acquisition.pool import (
     Positions,
     ResponsePool,
     find_positions,
+    pair_keys,
 )
 from activelearning.acquisition.projection import fit_projection
 from activelearning.acquisition.prompt_words import word_points
@@ -44,7 +45,7 @@ def surveyed(
     seed: int,
 ) -> Surveyed:
     """Without a survey where nothing is known of the responses yet, or where there is no pair."""
-    rng = np.random.default_rng([seed, 3])  # its own: the draws of the selection stay what they are
+    rng = np.random.default_rng([seed, 5])  # its own: the draws of the selection stay what they are
     pairs, labels = pair_table(pool, candidates, labelled), label_table(pool, labelled)
     both = [np.concatenate(sides) for sides in ((pairs.first, labels.first), (pairs.second, labels.second))]
     if pool.features is None or not len(both[0]):
@@ -53,7 +54,8 @@ def surveyed(
     names, prompt = np.unique(pool.prompt_id, return_inverse=True)
     posterior = learn(z, prompt, labels, rng, prior_precision=selection.prior_precision)
     known = Knowledge(z, prompt, labels, posterior)
-    chosen = np.isin(_keys(pool, pairs.first, pairs.second), _chosen_keys(pool, selection))
+    keys = pair_keys(pairs.first, pairs.second, len(pool.response_id))
+    chosen = np.isin(keys, _chosen_keys(pool, selection))
     found = survey(
         known, pool.response_id, _prompts(project, names, rng), pairs.first, pairs.second, chosen, rng
     )
@@ -66,11 +68,8 @@ def surveyed(
 
 def _chosen_keys(pool: ResponsePool, selection: Selection) -> Positions:
     first = find_positions(pool.response_id, [pair.response_a for pair in selection.pairs])
-    return _keys(pool, first, find_positions(pool.response_id, [pair.response_b for pair in selection.pairs]))
-
-
-def _keys(pool: ResponsePool, first: Positions, second: Positions) -> Positions:
-    return np.minimum(first, second) * len(pool.response_id) + np.maximum(first, second)
+    second = find_positions(pool.response_id, [pair.response_b for pair in selection.pairs])
+    return pair_keys(first, second, len(pool.response_id))
 
 
 def _prompts(project: Project, names: Ids, rng: np.random.Generator) -> Prompts:

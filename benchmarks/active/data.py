@@ -63,7 +63,11 @@ def _pairs(path: Path) -> Iterator[Line]:
 
 
 def _rows(path: Path) -> Iterable[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open() as file:
+    with (
+        gzip.open(path, "rt", encoding="utf-8")
+        if path.suffix == ".gz"
+        else path.open(encoding="utf-8") as file
+    ):
         if path.name.removesuffix(".gz").endswith(".json"):
             yield from json.load(file)
         else:

@@ -84,6 +84,7 @@ def test_pairs_are_drawn_from_the_test_prompts_with_their_chance() -> None:
         assert pair.item is None
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_every_open_pair_is_as_likely_as_any_other() -> None:
     project = scored.candidates(20, responses=4)  # two test prompts with six pairs each

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from activelearning.acquisition.survey import Kind, Points, Shift, Survey
+from activelearning.acquisition.survey import Kind, KindShift, Points, Survey
 from activelearning.models import LoopTurn, SelectedPair, SelectionBatch
 from activelearning.pages import plots
 from activelearning.pages.coverage import excerpt
@@ -66,7 +66,7 @@ def survey(cast: Cast, **fields: object) -> Survey:
             Kind((lists,), pool=40, labelled=20, selected=10, deviation=0.25),
         ),
         "explained": 0.41,
-        "labelled": Shift(20, 0.6, 0.1, 0.2, length=90.0, pool_length=20.0),
+        "labelled": KindShift(20, 0.6, 0.1, 0.2, length=90.0, pool_length=20.0),
         "deployment": None,
     }  # fmt: skip
     return Survey(**{**given, **fields})  # type: ignore[arg-type]
@@ -109,7 +109,7 @@ def test_the_map_the_kinds_and_the_shift_are_shown(cast: Cast) -> None:
 
 
 def test_labels_and_deployment_prompts_like_the_pool_are_called_so(cast: Cast) -> None:
-    found = survey(cast, labelled=Shift(20, 0.1, 0.1, 0.2), deployment=Shift(50, 0.1, 0.12, 0.2))
+    found = survey(cast, labelled=KindShift(20, 0.1, 0.1, 0.2), deployment=KindShift(50, 0.1, 0.12, 0.2))
     surveyed(cast, found)
     text = words(look(cast, "coverage"))
     assert "The labelled pairs look like the pool: 10 % of them" in text
@@ -122,7 +122,7 @@ def test_deployment_prompts_of_another_kind_are_named(cast: Cast) -> None:
         Kind(survey(cast).kinds[0].prompts, pool=100, labelled=0, selected=0, deviation=0.5, deployment=5),
         Kind((), pool=0, labelled=0, selected=0, deviation=None, deployment=45),
     )
-    surveyed(cast, survey(cast, kinds=kinds, labelled=None, deployment=Shift(50, 0.9, 0.12, 0.2)))
+    surveyed(cast, survey(cast, kinds=kinds, labelled=None, deployment=KindShift(50, 0.9, 0.12, 0.2)))
     text = words(look(cast, "coverage"))
     assert "Nothing is labelled yet." in text
     assert "The deployment prompts do not look like the pool: 90 % of them" in text

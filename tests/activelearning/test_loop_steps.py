@@ -94,6 +94,7 @@ def test_without_hours_only_judgments_count() -> None:
 # --- the estimating step -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_turn_has_its_estimate_before_it_selects(monkeypatch: pytest.MonkeyPatch) -> None:
     turn = at_selecting()

@@ -118,6 +118,7 @@ def test_what_waits_for_its_vote_is_not_asked_about_again(world: World) -> None:
     assert not first & second
 
 
+@pytest.mark.slow
 def test_it_ends_when_everybody_has_answered(world: World) -> None:
     for _ in range(30):
         batch = selecting.select(project=world.project, n=10)

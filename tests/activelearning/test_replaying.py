@@ -134,6 +134,7 @@ def test_a_project_of_rankings_is_refused() -> None:
 # --- carrying out ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_is_carried_out_in_a_child_process_and_its_files_go(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +248,7 @@ def test_a_replay_at_work_is_left_alone(cast: Cast, sent: list[int]) -> None:
     assert replaying.reconcile() == [] == sent
 
 
+@pytest.mark.slow
 def test_the_program_is_one_that_a_leash_can_start(tmp_path: Path) -> None:
     child = Child(replaying.PROGRAM, [tmp_path], log=tmp_path / "log.txt")
     assert child.wait() != 0

@@ -1,11 +1,13 @@
 """Leaderboard, runs side by side and model card in a browser: nothing overflows, nothing complains."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import expect
 
 from accounts.models import Role
+from rewardmodel.models import TrainingRun
 from rewardmodel.services import gating
 from tests import factories
 from tests.cast import member
@@ -75,6 +77,7 @@ def test_a_manager_sees_every_tab_and_the_whole_list_of_runs(visit: Callable[...
     member(manager, project, Role.MANAGER)
     for run in three(project):
         gating.promote_if_not_worse(run)
+    TrainingRun.objects.update(created_at=datetime(2026, 11, 22, 22, 48, tzinfo=UTC))  # a wide one
     seen = visit(manager, f"/p/{project.slug}/models/", width=1280)
     assert seen.page.locator(".tabs a").count() > 10
     for box in (".tabs", ".crumb > span", ".table-wrap"):

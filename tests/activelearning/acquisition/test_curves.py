@@ -32,6 +32,7 @@ def test_a_level_never_reached_is_a_bound_not_a_gap() -> None:
     assert found.censored_share > 0.9
 
 
+@pytest.mark.slow
 def test_the_interval_covers_as_often_as_it_says() -> None:
     hits = 0
     for seed in range(60):

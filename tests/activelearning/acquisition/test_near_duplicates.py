@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from activelearning.acquisition import near_duplicates as module
-from activelearning.acquisition.near_duplicates import NearDuplicates, identical_pairs
+from activelearning.acquisition.near_duplicates import NearDuplicates
 
 from .pair_worlds import Pairs, pairs
 
@@ -17,19 +17,6 @@ def from_differences(x: np.ndarray) -> Pairs:
 def turned(degrees: float, length: float = 1.0) -> list[float]:
     angle = np.deg2rad(degrees)
     return [length * float(np.cos(angle)), length * float(np.sin(angle))]
-
-
-def test_responses_that_do_not_differ_whatever_the_unit() -> None:
-    world = pairs(50)
-    z = np.vstack([world.z, world.z[3] + 1e-5, world.z[4] + 0.5])
-    first, second = np.append(world.first, [3, 4]), np.append(world.second, [60, 61])
-    for unit in (1.0, 1e4):
-        found = identical_pairs(z * unit, first, second, 1e-3)
-        assert np.flatnonzero(found).tolist() == [50]
-        assert np.array_equal(found, identical_pairs(z * unit, second, first, 1e-3))
-    assert identical_pairs(z, first, second, 1e-7).sum() == 0
-    assert identical_pairs(np.ones((2, 3)), np.array([0]), np.array([1])).tolist() == [True]
-    assert len(identical_pairs(z, first[:0], second[:0])) == 0
 
 
 def test_direction_and_length_both_count() -> None:

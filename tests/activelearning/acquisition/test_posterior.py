@@ -92,20 +92,20 @@ def test_the_precision_that_predicts_is_chosen() -> None:
 
 
 def test_whole_groups_are_left_out_when_the_precision_is_chosen() -> None:
-    """A column that names its prompt predicts nothing of another prompt: only grouped folds see that."""
+    """Features that tell the prompt, and winners that go by prompt: learning them by heart predicts other
+    pairs of the same prompt and misleads on another prompt. Only folds of whole prompts see that."""
     rng = np.random.default_rng(3)
     groups = np.repeat(np.arange(40), 10)
-    winner = rng.random(40) < 0.5  # the same side wins in all pairs of a prompt
-    x = np.eye(40)[groups] * 3.0
-    share = winner[groups].astype(float)
-    rows = np.arange(400)
-    grid = (0.05, 100.0)
-    honest = choose_prior_precision(x, share, np.ones(400), groups, np.random.default_rng(0), grid=grid)
-    fooled = choose_prior_precision(x, share, np.ones(400), rows, np.random.default_rng(0), grid=grid)
-    assert fooled == 0.05
-    assert honest == 0.05 or honest == 100.0  # nothing to tell: every unseen prompt scores 0
-    shifted = np.where(np.arange(400) % 10 < 5, share, 1 - share)  # and what it names is often wrong
-    assert choose_prior_precision(x, shifted, np.ones(400), rows, rng, grid=grid) == 100.0
+    x = rng.standard_normal((40, 30))[groups]
+    share = (rng.random(40) < 0.5)[groups].astype(float)
+    grid, votes_each = (0.05, 100.0), np.ones(400)
+    pairs = np.arange(400)
+    by_prompt, by_pair = (
+        choose_prior_precision(x, share, votes_each, by, np.random.default_rng(0), grid=grid)
+        for by in (groups, pairs)
+    )
+    assert by_prompt == 100.0
+    assert by_pair == 0.05
 
 
 @pytest.mark.parametrize(("mean", "variance"), [(0.3, 0.5), (-1.5, 2.0), (4.0, 1.0), (0.0, 9.0)])

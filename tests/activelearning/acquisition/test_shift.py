@@ -34,6 +34,7 @@ def test_a_known_ratio_is_recovered() -> None:
     assert (found.pool, found.deployment) == (3_000, 2_000)
 
 
+@pytest.mark.slow
 def test_without_shift_every_prompt_weighs_the_same() -> None:
     inside, even = 0, 0
     for seed in range(40):
@@ -76,6 +77,7 @@ def test_no_weight_is_more_than_twenty_times_the_ratio_of_one() -> None:
     assert (np.exp(3 * pool[:, 0] - 4.5) > 20).sum() >= 5
 
 
+@pytest.mark.slow
 def test_the_area_is_that_of_scikit_learn_and_its_error_that_of_many_samples() -> None:
     rng = np.random.default_rng(5)
     areas, errors = [], []

@@ -125,6 +125,7 @@ def test_too_little_is_said_to_be_too_little(
     assert found.n_audit == audit
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_noise_of_audit_and_labels() -> None:
     """Equal strategies: the gain is 0 on average, and 95 % of the intervals hold it."""
     found = []
@@ -153,6 +154,7 @@ def test_copies_of_a_pair_are_no_new_evidence() -> None:
     assert 1.3 < together / apart < 2.05
 
 
+@pytest.mark.slow
 def test_a_harmful_strategy_falls_back_and_a_good_one_does_not() -> None:
     harmful = [Project(seed).rounds("harmful", 4) for seed in range(6)]
     good = [Project(seed).rounds("good", 4) for seed in range(6)]
