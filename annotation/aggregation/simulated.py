@@ -11,16 +11,16 @@ Source of the choice model: Davidson (1970); of lapses: Wichmann & Hill (2001).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
-Kind = Literal["careful", "noisy", "left_biased", "spammer", "too_fast"]
+Kind = Literal["careful", "noisy", "left_biased", "spammer", "too_fast", "stated"]
 Choice = Literal["a", "b", "tie", "both_bad"]
 Side = Literal["a", "b"]
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
 MIXTURE: dict[Kind, float] = {
     "careful": 0.62,
     "noisy": 0.18,
@@ -28,6 +28,8 @@ MIXTURE: dict[Kind, float] = {
     "spammer": 0.06,
     "too_fast": 0.06,
 }
+KINDS: tuple[Kind, ...] = tuple(MIXTURE)
+NEVER = -60.0  # logits of what does not happen
 
 
 class ProfileError(ValueError):
@@ -127,6 +129,31 @@ def draw_profiles(n: int, rng: np.random.Generator) -> tuple[AnnotatorProfile, .
     return tuple(draw_profile(kinds[i], rng) for i in rng.permutation(n))
 
 
+@dataclass(frozen=True)
+class Noise:
+    """Stated noise: Bradley-Terry, P(A) = 1 / (1 + exp(−s·(q_A − q_B))) with s the sensitivity, never a tie;
+    and a share `slips` of answers in which A or B is pressed blindly, either with chance ½.
+    """
+
+    sensitivity: float
+    slips: float = 0.0
+
+    def profile(self) -> AnnotatorProfile:
+        """An annotator with just this noise. Raises ProfileError."""
+        if not (math.isfinite(self.sensitivity) and self.sensitivity >= 0):
+            raise ProfileError(f"sensitivity is {self.sensitivity}; it must be a number ≥ 0.")
+        if not 0 <= self.slips <= 1:
+            raise ProfileError(f"slips are {self.slips}; a share between 0 and 1 is needed.")
+        return AnnotatorProfile(
+            "stated", self.sensitivity, NEVER, 0.0, self.slips, 25.0, 0.5, blind=(0.5, 0.0, 0.5)
+        )
+
+    def share_right(self, differences: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+        """How often one answer names the better of two, on average over pairs with these differences."""
+        sure = 1 / (1 + np.exp(-self.sensitivity * np.abs(differences)))
+        return float(np.mean((1 - self.slips) * sure + self.slips / 2))
+
+
 def draw_profile(kind: Kind, rng: np.random.Generator) -> AnnotatorProfile:
     """One annotator of the given kind; no two are quite alike (log-normal and uniform jitter)."""
     taste = float(np.exp(rng.normal(0.0, 0.15)))
@@ -161,9 +188,11 @@ def draw_profile(kind: Kind, rng: np.random.Generator) -> AnnotatorProfile:
         habit = rng.dirichlet((6.0, 2.0, 6.0))
         blind = (float(habit[0]), float(habit[1]), 1.0 - float(habit[0]) - float(habit[1]))
         return AnnotatorProfile(kind, 0.0, 0.0, 0.0, 1.0, 7 * pace, 0.5, blind=blind)
-    return AnnotatorProfile(
-        kind, 1.4 * taste, rng.uniform(-1.0, -0.2), 0.0, rng.uniform(0.3, 0.5), 2.2 * pace, 0.35
-    )
+    if kind == "too_fast":
+        return AnnotatorProfile(
+            kind, 1.4 * taste, rng.uniform(-1.0, -0.2), 0.0, rng.uniform(0.3, 0.5), 2.2 * pace, 0.35
+        )
+    raise ProfileError("Stated noise is not drawn: see Noise.")
 
 
 def _canonical(pressed: int, side_shown_left: Side) -> Choice:

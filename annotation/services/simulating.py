@@ -3,7 +3,7 @@
 import hashlib
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import Membership, Role, User
 from accounts.services import audit
-from annotation.aggregation.simulated import AnnotatorProfile, Side, draw_profiles
+from annotation.aggregation.simulated import AnnotatorProfile, Noise, ProfileError, Side, draw_profiles
 from annotation.aggregation.simulated import answer as simulated_answer
 from annotation.aggregation.simulated_orders import ranking, rating, strength
 from annotation.answering.answer import Answer as Given
@@ -54,11 +54,15 @@ def simulate(
     seed: int,
     refill: Callable[[], int] | None = None,
     progress: Callable[[int], None] | None = None,
+    noise: Noise | None = None,
+    truth: Mapping[str, float] | None = None,
 ) -> Simulation:
     """Let simulated annotators give up to `judgments` answers through claim and submit.
 
-    They judge by the `quality` in a response's metadata where there is one, by criterion in its `qualities`,
-    else by a stable made-up quality.
+    truth: the quality of every response by its own id, which they judge by on the main criterion; the project
+    never sees it. Without it they judge by the `quality` in a response's metadata where there is one, by
+    criterion in its `qualities`, else by a stable made-up quality.
+    noise: all of them answer with just this noise; without it they are a mixture, mostly careful.
     `refill` is called when the queue runs dry and returns how many items it added. The answers are dated over
     the last `DAYS` days. Raises `InvalidSimulation`.
     """
@@ -68,8 +72,10 @@ def simulate(
         raise InvalidSimulation(f"{annotators} annotators: ask for 1 to {MOST_ANNOTATORS}.")
     if judgments < 0:
         raise InvalidSimulation(f"{judgments} judgments: ask for zero or more.")
+    if truth is not None:
+        _check_truth(project, truth)
     rng, order = np.random.default_rng(seed), random.Random(seed)  # noqa: S311  reproducible on purpose
-    workers = _hire(project, draw_profiles(annotators, rng), seed)
+    workers = _hire(project, _profiles(annotators, noise, rng), seed)
     qualities: dict[tuple[int, str], float] = {}
     done, started = 0, timezone.now() - timedelta(days=DAYS)
     while done < judgments:
@@ -86,7 +92,7 @@ def simulate(
             worker.idle = True
             continue
         at = started + timedelta(days=DAYS * done / judgments)
-        _judge(worker, assignment, qualities, rng, at)
+        _judge(worker, assignment, qualities, truth or {}, rng, at)
         done += 1
         if progress is not None:
             progress(done)
@@ -97,6 +103,26 @@ def simulate(
     return Simulation(
         annotators, done, {kind: kinds.count(kind) for kind in sorted(set(kinds))}, done < judgments
     )
+
+
+def _profiles(n: int, noise: Noise | None, rng: np.random.Generator) -> tuple[AnnotatorProfile, ...]:
+    try:
+        return draw_profiles(n, rng) if noise is None else (noise.profile(),) * n
+    except ProfileError as error:
+        raise InvalidSimulation(str(error)) from error
+
+
+def _check_truth(project: Project, truth: Mapping[str, float]) -> None:
+    """Every response has its quality: a made-up one among real ones would be noise that nobody stated."""
+    ids = (
+        Response.objects.filter(prompt__project=project).order_by("pk").values_list("external_id", flat=True)
+    )
+    lacking = [one for one in ids if one not in truth]
+    if lacking:
+        named = ", ".join(f"“{one}”" if one else "one without an id" for one in lacking[:3])
+        raise InvalidSimulation(
+            f"The truth lacks {len(lacking):,} of {len(ids):,} responses of {project.slug}, first {named}."
+        )
 
 
 @transaction.atomic
@@ -123,6 +149,7 @@ def _judge(
     worker: _Worker,
     assignment: Assignment,
     qualities: dict[tuple[int, str], float],
+    truth: Mapping[str, float],
     rng: np.random.Generator,
     at: datetime,
 ) -> None:
@@ -134,7 +161,7 @@ def _judge(
     for number, criterion in enumerate(project.criterion_names):
         for response in responses:
             if (response.pk, criterion) not in qualities:
-                qualities[response.pk, criterion] = _quality(response, criterion, main=number == 0)
+                qualities[response.pk, criterion] = _quality(response, criterion, truth, main=number == 0)
         felt = [qualities[response.pk, criterion] for response in responses]
         answer, took, said = _answered(worker.profile, project, criterion, felt, order, rng)
         answers.append(answer)
@@ -194,11 +221,14 @@ def _chosen(
     return Given(criterion, choice, how_much), given.seconds, given.reason or ""
 
 
-def _quality(response: Response, criterion: str, *, main: bool) -> float:
-    """The writer's honest quality where the data carry one: `qualities` by criterion, `quality` for the main.
+def _quality(response: Response, criterion: str, truth: Mapping[str, float], *, main: bool) -> float:
+    """The stated quality, else the writer's honest one where the data carry it: `qualities` by criterion,
+    `quality` for the main.
 
     Else it is made up, stable, longer a little better; other criteria go along with the main one by half.
     """
+    if main and response.external_id in truth:
+        return truth[response.external_id]
     by_criterion = response.metadata.get("qualities")
     stated = by_criterion.get(criterion) if isinstance(by_criterion, dict) else None
     stated = response.metadata.get("quality") if stated is None and main else stated
@@ -206,7 +236,7 @@ def _quality(response: Response, criterion: str, *, main: bool) -> float:
         return float(stated)
     if main:
         return _made_up(response.key) + 0.3 * (math.log1p(len(response.text)) - 6)
-    return 0.5 * _quality(response, "", main=True) + 0.85 * _made_up(f"{criterion}/{response.key}")
+    return 0.5 * _quality(response, "", truth, main=True) + 0.85 * _made_up(f"{criterion}/{response.key}")
 
 
 def _made_up(key: str) -> float:

@@ -2,6 +2,7 @@
 
 import json
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.db.models import Count, Sum
 from django.db.models.functions import Coalesce
 
 from accounts.models import Membership, User
+from annotation.aggregation.simulated import Noise
 from annotation.models.project import Project
 from annotation.models.work import Answer, Item, Judgment
 from annotation.services import simulating, slots
@@ -169,3 +171,58 @@ def test_the_command_refuses_in_words() -> None:
     with pytest.raises(CommandError):
         call_command("simulate", "harbour", "--json", stdout=out)
     assert "is paused" in json.loads(out.getvalue())["error"]
+
+
+def with_ids(pairs: int) -> Project:
+    """Pairs whose second response is longer, and by the data's own quality the better one."""
+    project = factories.project(overlap=10)
+    texts = ("Short.", "A much longer answer, which says a good deal more.")
+    given = [
+        [
+            {"id": f"{n}/{side}", "text": text, "metadata": {"quality": side}}
+            for side, text in enumerate(texts)
+        ]
+        for n in range(pairs)
+    ]
+    bring(project, *(row(n, responses=both) for n, both in enumerate(given)))
+    return project
+
+
+def test_they_judge_by_the_truth_they_are_given_with_the_noise_that_is_stated() -> None:
+    project = with_ids(10)
+    truth = {f"{n}/{side}": 50.0 * (1 - side) for n in range(10) for side in (0, 1)}
+    run: dict[str, Any] = {"project": project, "annotators": 3, "seed": 1, "truth": truth}
+    found = simulating.simulate(judgments=20, noise=Noise(1.0), **run)
+    assert found.by_kind == {"stated": 3}
+    assert [each[3] for each in answers(project)] == ["a"] * 20  # against the data's own quality
+    simulating.simulate(judgments=60, noise=Noise(1.0, slips=1.0), **run | {"annotators": 8, "seed": 2})
+    blind = [each[3] for each in answers(project)][20:]
+    assert set(blind) == {"a", "b"}  # never a tie
+    assert 15 <= blind.count("a") <= 45
+
+
+def test_a_truth_that_lacks_a_response_is_refused_before_anybody_answers() -> None:
+    project = with_ids(2)
+    with pytest.raises(simulating.InvalidSimulation, match=r"lacks 1 of 4 responses .*“1/1”"):
+        simulating.simulate(
+            project=project, annotators=2, judgments=4, seed=1, truth={"0/0": 1, "0/1": 2, "1/0": 3}
+        )
+    with pytest.raises(simulating.InvalidSimulation, match=r"slips are 1\.5"):
+        simulating.simulate(project=project, annotators=2, judgments=4, seed=1, noise=Noise(1, slips=1.5))
+    assert not Judgment.objects.exists()
+
+
+def test_the_command_reads_the_truth_from_a_file(tmp_path: Path) -> None:
+    project = with_ids(3)
+    file = tmp_path / "truth.csv"
+    rows = [f"{n}/{side},{50 - 50 * side}" for n in range(3) for side in (0, 1)]
+    file.write_text("\n".join(["id,quality", *rows]))
+    words = ["simulate", project.slug, "--annotators", "2", "--judgments", "5", "--json"]
+    out = StringIO()
+    call_command(*words, "--truth", str(file), "--slips", "0", stdout=out)
+    told = json.loads(out.getvalue())
+    assert told["noise"] == {"sensitivity": 1.0, "slips": 0.0}
+    assert [each[3] for each in answers(project)] == ["a"] * 5
+    file.write_text("id,quality\n0/0,high\n")
+    with pytest.raises(CommandError, match="line 2: “high” is no number"):
+        call_command(*words, "--truth", str(file))

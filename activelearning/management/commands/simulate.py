@@ -1,10 +1,13 @@
 """./laurel simulate PROJECT: marked, simulated annotators, so that every page has something to show."""
 
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from activelearning.services.selecting import select
+from annotation.aggregation.simulated import Noise
+from annotation.interchange.qualities import BadQualities, read_qualities
 from annotation.management.base import LaurelCommand, Refusal, project_named
 from annotation.services.simulating import InvalidSimulation, simulate
 
@@ -19,9 +22,31 @@ class Command(LaurelCommand):
         parser.add_argument("--annotators", type=int, default=12)
         parser.add_argument("--judgments", type=int, default=2000)
         parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument(
+            "--sensitivity", type=float, help="all alike: logits per unit of quality by which A beats B"
+        )
+        parser.add_argument("--slips", type=float, help="all alike: share of answers given blindly")
+        parser.add_argument(
+            "--truth",
+            type=Path,
+            help="CSV with the columns id and quality: what they judge every response by",
+        )
 
-    def perform(self, *, project: str, annotators: int, judgments: int, seed: int) -> dict[str, Any]:
+    def perform(
+        self,
+        *,
+        project: str,
+        annotators: int,
+        judgments: int,
+        seed: int,
+        sensitivity: float | None,
+        slips: float | None,
+        truth: Path | None,
+    ) -> dict[str, Any]:
         target = project_named(project)
+        noise = None
+        if sensitivity is not None or slips is not None:
+            noise = Noise(1.0 if sensitivity is None else sensitivity, slips or 0.0)
 
         def refill() -> int:
             batch = select(project=target, n=REFILL)
@@ -39,8 +64,10 @@ class Command(LaurelCommand):
                 seed=seed,
                 refill=refill,
                 progress=progress,
+                noise=noise,
+                truth=None if truth is None else read_qualities(truth),
             )
-        except InvalidSimulation as error:
+        except (InvalidSimulation, BadQualities) as error:
             raise Refusal(str(error)) from error
         self.say(f"{target.slug}: {found.judgments:,} judgments by {found.annotators} simulated annotators.")
         if found.exhausted:
@@ -50,5 +77,6 @@ class Command(LaurelCommand):
             "annotators": found.annotators,
             "judgments": found.judgments,
             "kinds": found.by_kind,
+            "noise": None if noise is None else {"sensitivity": noise.sensitivity, "slips": noise.slips},
             "exhausted": found.exhausted,
         }

@@ -10,6 +10,7 @@ from annotation.aggregation.simulated import (
     KINDS,
     AnnotatorProfile,
     Kind,
+    Noise,
     ProfileError,
     SimulatedAnswer,
     answer,
@@ -166,3 +167,20 @@ def test_bad_values_are_named() -> None:
         replace(profile_of("careful"), lapse=2)
     with pytest.raises(ProfileError, match="nan"):
         answer(profile_of("careful"), float("nan"), 0.0, "a", np.random.default_rng(0))
+
+
+def test_stated_noise_is_what_is_measured() -> None:
+    noise, rng = Noise(0.8, slips=0.1), np.random.default_rng(5)
+    differences = np.array([-2.0, 0.4, 1.5])
+    given = [
+        [answer(noise.profile(), d, 0.0, "ab"[turn % 2], rng).choice for turn in range(4_000)]  # type: ignore[arg-type]
+        for d in differences
+    ]
+    right = [
+        choices.count("a" if d > 0 else "b") / 4_000 for d, choices in zip(differences, given, strict=True)
+    ]
+    assert {choice for choices in given for choice in choices} == {"a", "b"}
+    assert np.mean(right) == pytest.approx(noise.share_right(differences), abs=0.02)
+    assert noise.share_right(np.array([0.0])) == 0.5
+    by_hand = 0.9 / (1 + np.exp(-0.8 * 1.5)) + 0.05
+    assert noise.share_right(np.array([1.5])) == pytest.approx(by_hand)
