@@ -154,6 +154,7 @@ def _average(errors: Floats, weights: Floats, index: Positions, prior: Floats) -
 
 
 def _nearest(known: Floats, points: Floats, k: int) -> Positions:
+    known, points = known.astype(np.float32), points.astype(np.float32)  # half the time, the same neighbours
     search = NearestNeighbors(n_neighbors=min(k, len(known)), algorithm="brute").fit(known)
     found = np.empty((len(points), min(k, len(known))), dtype=np.int64)
     for begin in range(0, len(points), QUERY_CHUNK):

@@ -34,11 +34,16 @@ class NearDuplicates:
         self._pairs = PairGeometry(z, first, second)
         self._lengths = np.sqrt(self._pairs.lengths2)
         self._similarity = similarity * (1 - ROUNDING)
-        self._kept = np.zeros((0, z.shape[1]))
+        self._store = np.zeros((0, z.shape[1]))
         if known_first is not None and known_second is not None:
-            self._kept = np.asarray(z[known_first], dtype=np.float64) - z[known_second]
+            self._store = np.asarray(z[known_first], dtype=np.float64) - z[known_second]
+        self._count = len(self._store)
         self._mask = np.zeros(len(first), dtype=np.bool_)
         self._compared = 0
+
+    @property
+    def _kept(self) -> Floats:
+        return self._store[: self._count]
 
     def is_duplicate(self, index: int) -> bool:
         """Whether candidate `index` nearly repeats something kept; a picked one repeats itself. O(mq)."""
@@ -56,7 +61,10 @@ class NearDuplicates:
 
     def keep(self, index: int) -> None:
         """Candidate `index` was picked."""
-        self._kept = np.vstack([self._kept, self._pairs.difference(index)])
+        if self._count == len(self._store):  # doubled, so that keeping m costs O(m), not O(m²)
+            self._store = np.vstack([self._store, np.empty((max(64, self._count), self._store.shape[1]))])
+        self._store[self._count] = self._pairs.difference(index)
+        self._count += 1
 
     def _alike(self, x: Floats, lengths: Floats, kept: Floats) -> Mask:
         """Whether each x (b, q) of the given lengths (b,) is like any row of kept (m, q), (b,)."""

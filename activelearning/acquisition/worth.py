@@ -16,7 +16,7 @@ A thinned arm has lost some of what its pairs were chosen for, to complement eac
 is much longer the estimate errs against it.
 
 How often `should_fall_back` says yes, in 200 simulated projects of 10 rounds of 40 labels an arm with 400
-audit pairs (python -m benchmarks.acquisition.falling_back): after a round from the third, after the tenth,
+audit pairs (python -m benchmarks.active.falling_back): after a round from the third, after the tenth,
 ever; and the gain after the tenth in points, mean and standard deviation over projects:
 
     equal to random   28 %    31 %    57 %      +.2   1.6

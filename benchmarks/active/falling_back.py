@@ -1,6 +1,6 @@
 """How often does the loop fall back to random, with an equal, a good and a harmful strategy?
 
-OMP_NUM_THREADS=1 python -m benchmarks.acquisition.falling_back [--projects 200]
+OMP_NUM_THREADS=1 python -m benchmarks.active.falling_back [--projects 200]
 
 Simulated projects (tests/activelearning/acquisition/arms.py): 10 rounds of 40 labels an arm, 8 features, 400
 audit pairs of 100 prompts. Writes falling_back.csv: the share of projects in which the rule says "fall back"
