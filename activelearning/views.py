@@ -20,6 +20,7 @@ from annotation.selectors import BUILDERS, project_for, worker_alive
 from rewardmodel.services.scoring import ScoringFailed
 
 PAIRS_SHOWN = 50
+WAIT = 15.0  # seconds for another selection to end: most do, and nobody takes the page for broken
 
 
 @login_required
@@ -57,7 +58,16 @@ def select(request: HttpRequest, slug: str) -> HttpResponse:
         messages.error(request, "Pairs: give a whole number from 1 to 10,000.")
         return redirect("activelearning:batches", slug=slug)
     try:
-        batch = selecting.select(project=project, n=form.cleaned_data["n"], actor=user)
+        batch = selecting.select(project=project, n=form.cleaned_data["n"], actor=user, wait=WAIT)
+    except selecting.SelectionUnderWay:
+        messages.warning(
+            request,
+            _(
+                "Another selection is being made for this project. Its batch appears below in a moment; "
+                "select again if you want more pairs than it brings."
+            ),
+        )
+        return redirect("activelearning:batches", slug=slug)
     except (selecting.InvalidSelection, ScoringFailed) as error:
         messages.error(request, str(error))
         return redirect("activelearning:batches", slug=slug)

@@ -52,7 +52,7 @@ def guideline(of: Project, text: str = "# Guidelines\n\nPrefer what is *true*.")
 
 def prompt(of: Project, text: str = "", **fields: Any) -> Prompt:
     messages = fields.pop("messages", None) or [
-        {"role": "user", "content": text or f"Question {next(_numbers)}?"}
+        {"role": "user", "content": text or f"Question no. {next(_numbers)}?"}
     ]
     key = prompt_key([Message(turn["role"], turn["content"]) for turn in messages])
     return Prompt.objects.create(project=of, key=key, messages=messages, **fields)

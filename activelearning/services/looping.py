@@ -12,16 +12,15 @@ until its row is written, and only that step: a turn that has its estimate is no
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from activelearning.models import LoopTurn
 from activelearning.services import estimating, selecting, steering
+from activelearning.services.holding import held
 from activelearning.services.policies import policy_of
 from annotation.models.project import Project
 from annotation.models.work import Judgment
@@ -106,20 +105,6 @@ def _advance(turn_id: int) -> bool:
         return before != (turn.state, turn.run_id, turn.attempts)
 
 
-@contextmanager
-def held(key: str) -> Iterator[bool]:
-    """Whether what the key names is ours to work on; false while another worker is at it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key])
-        (mine,) = cursor.fetchone()
-    try:
-        yield mine
-    finally:
-        if mine:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
-
-
 def _step(turn: LoopTurn) -> None:
     if turn.state == LoopTurn.State.TRAINING:
         return _train(turn)
@@ -166,12 +151,15 @@ def _estimate(turn: LoopTurn) -> None:
 
 
 def _select(turn: LoopTurn) -> None:
-    choice = selecting.choose(project=turn.project, n=policy_of(turn.project).batch_size)
-    with transaction.atomic():  # the batch and the note that it is there
-        turn.batch = selecting.queue(project=turn.project, choice=choice)
-        turn.recipe = choice.recipe.name
-        note = turn.note if turn.batch else f"{turn.note} Nothing is left to select."
-        _end(turn, LoopTurn.State.DONE, note.strip())
+    with selecting.alone(turn.project) as mine:
+        if not mine:  # somebody selects: the next step chooses among what is left then
+            return
+        choice = selecting.choose(project=turn.project, n=policy_of(turn.project).batch_size)
+        with transaction.atomic():  # the batch and the note that it is there
+            turn.batch = selecting.queue(project=turn.project, choice=choice)
+            turn.recipe = choice.recipe.name
+            note = turn.note if turn.batch else f"{turn.note} Nothing is left to select."
+            _end(turn, LoopTurn.State.DONE, note.strip())
 
 
 def _failed_once(turn: LoopTurn, why: str) -> None:

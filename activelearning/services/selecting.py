@@ -3,6 +3,7 @@
 import dataclasses
 import secrets
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 from django.db import transaction
@@ -15,6 +16,7 @@ from activelearning.acquisition.selection import SelectedPair as Chosen
 from activelearning.models import LoopPolicy, SelectedPair, SelectionBatch
 from activelearning.services import auditing, choosing, steering, withdrawing
 from activelearning.services.choosing import Choice
+from activelearning.services.holding import held
 from activelearning.services.policies import policy_of
 from activelearning.services.repeating import Plan
 from annotation.models.project import MOST_VOTES, Project
@@ -29,15 +31,32 @@ class InvalidSelection(ValueError):
     """The selection cannot be made as asked; the message says what to change."""
 
 
+class SelectionUnderWay(InvalidSelection):
+    """Another selection for the project was still being made when the waiting ended."""
+
+
 def select(
-    *, project: Project, n: int, actor: User | None = None, seed: int | None = None
+    *, project: Project, n: int, actor: User | None = None, seed: int | None = None, wait: float = 60.0
 ) -> SelectionBatch | None:
     """Queue up to `n` pairs nobody has judged, each with the reason it was chosen; None if there is none.
 
     Scores every candidate pair with the active ensemble; without one the pairs are drawn at random.
-    Raises `InvalidSelection`, `scoring.ScoringFailed`.
+    wait: seconds for another selection to end. Raises `InvalidSelection`, `scoring.ScoringFailed`.
     """
-    return queue(project=project, choice=choose(project=project, n=n, seed=seed), actor=actor)
+    with alone(project, wait=wait) as mine:
+        if not mine:
+            raise SelectionUnderWay(
+                f"Another selection for {project.slug} is being made: try again when its batch is there."
+            )
+        return queue(project=project, choice=choose(project=project, n=n, seed=seed), actor=actor)
+
+
+def alone(project: Project, *, wait: float = 0.0) -> AbstractContextManager[bool]:
+    """Whether it is our turn to choose and queue; false while another selection is being made.
+
+    Around both: whoever chooses before another has queued gets the same pairs, and queues what is left.
+    """
+    return held(f"selection/{project.pk}", wait=wait)
 
 
 def choose(*, project: Project, n: int, seed: int | None = None) -> Choice:
@@ -63,7 +82,9 @@ def queue(
     it was chosen is left out, but for one of the audit set that still wants votes; so is a pair that a score
     picked of a prompt that measures by now. None when no pair remains. refill: it came between two turns.
     """
-    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # two selections take turns
+    project = Project.objects.select_for_update(no_key=True).get(
+        pk=project.pk
+    )  # batches are numbered in turn
     policy = policy_of(project)
     withdrawing.withdraw(project, choice.ensemble)
     awaited = auditing.awaited(project=project, policy=policy)

@@ -52,8 +52,8 @@ def _refill(project: Project) -> bool:
     known_empty = f"activelearning/nothing-to-refill/{project.pk}"
     if cache.get(known_empty):
         return False
-    with looping.held(f"refill/{project.pk}") as mine:
-        if not mine or not needs_refill(project):  # another worker has just done it
+    with selecting.alone(project) as mine:
+        if not mine or not needs_refill(project):  # another worker, or a person, does it or has just done it
             return False
         batch: SelectionBatch | None = None
         try:

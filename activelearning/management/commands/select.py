@@ -9,6 +9,8 @@ from activelearning.services.selecting import InvalidSelection, select
 from annotation.management.base import LaurelCommand, Refusal, project_named
 from rewardmodel.services.scoring import ScoringFailed
 
+PATIENCE = 600.0  # seconds for a selection that is being made: nobody waits at a page
+
 
 class Command(LaurelCommand):
     help = "Choose the next pairs by the active ensemble and queue them ahead of everything else."
@@ -21,7 +23,7 @@ class Command(LaurelCommand):
     def perform(self, *, project: str, n: int, seed: int | None) -> dict[str, Any]:
         target = project_named(project)
         try:
-            batch = select(project=target, n=n, seed=seed)
+            batch = select(project=target, n=n, seed=seed, wait=PATIENCE)
         except (InvalidSelection, ScoringFailed) as error:
             raise Refusal(str(error)) from error
         if batch is None:
