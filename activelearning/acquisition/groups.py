@@ -15,18 +15,21 @@ import numpy as np
 
 from activelearning.acquisition.design import GreedyDesign
 from activelearning.acquisition.knowledge import Knowledge, outlook
-from activelearning.acquisition.pool import Floats, PoolError, Positions
+from activelearning.acquisition.pool import Floats, PoolError, Positions, pair_keys
 
 
 @dataclass(frozen=True, eq=False)
 class GroupPicks:
-    """groups: the picked ones in order; gains: the summed gain of each at its turn; decisive: rows of the
-    pair that gained most in each.
+    """groups: the picked ones in order; gains: the summed gain of each at its turn; information: what the
+    answer tells at that turn, nats; decisive: rows of the pair that gained most in each. at_first: summed
+    gain of every candidate group before anything was picked, (groups,).
     """
 
     groups: Positions
     gains: Floats
+    information: Floats
     decisive: tuple[tuple[int, int], ...]
+    at_first: Floats
 
 
 def group_pairs(groups: Sequence[Positions]) -> tuple[Positions, Positions, Positions, Floats]:
@@ -54,21 +57,32 @@ def group_pairs(groups: Sequence[Positions]) -> tuple[Positions, Positions, Posi
 
 
 def choose_groups(
-    known: Knowledge, groups: Sequence[Positions], n: int, *, target: Floats | None = None
+    known: Knowledge,
+    groups: Sequence[Positions],
+    n: int,
+    *,
+    target: Floats | None = None,
+    closed: Positions | None = None,
+    asked: Sequence[Positions] = (),
 ) -> GroupPicks:
     """Greedily the min(n, len(groups)) groups that tell most.
 
     groups: rows of known.z of the responses of each candidate group. target: M (q, q) for I-optimality, see
-    `target.moment`; None for D-optimality. Ties go to the group named first.
+    `target.moment`; None for D-optimality. closed: `pair_keys` of pairs that were asked about elsewhere; they
+    count nothing towards a group. asked: groups that are asked about in any case, learned of first. Ties go
+    to the group named first.
     """
     first, second, number, weight = group_pairs(groups)
     v = outlook(known, first, second).information * weight
+    counts = ~np.isin(pair_keys(first, second, len(known.z)), [] if closed is None else closed)
     design = GreedyDesign(known.z, first, second, v, known.posterior.covariance, target)
+    at_first = _summed(number, np.maximum(design.gains(), 0.0) * counts, len(groups))
+    _learn_of(design, known, asked)
     open_groups = np.ones(len(groups), dtype=np.bool_)
-    picks, gains, decisive = [], [], []
+    picks, gains, information, decisive = [], [], [], []
     for _ in range(min(n, len(groups))):
-        each = np.maximum(design.gains(), 0.0)
-        total = np.bincount(number, weights=each, minlength=len(groups))
+        each = np.maximum(design.gains(), 0.0) * counts
+        total = _summed(number, each, len(groups))
         best = int(np.argmax(np.where(open_groups, total, -1.0)))
         rows = np.flatnonzero(number == best)
         top = rows[int(np.argmax(each[rows]))]
@@ -76,35 +90,66 @@ def choose_groups(
         picks.append(best)
         gains.append(float(total[best]))
         decisive.append((int(first[top]), int(second[top])))
-        for row in rows:
-            design.pick(int(row))
-    return GroupPicks(np.array(picks, dtype=np.int64), np.array(gains), tuple(decisive))
+        information.append(sum(design.pick(int(row)) for row in rows))
+    return GroupPicks(
+        np.array(picks, dtype=np.int64), np.array(gains), np.array(information), tuple(decisive), at_first
+    )
+
+
+def _summed(number: Positions, gain: Floats, groups: int) -> Floats:
+    return np.asarray(np.bincount(number, weights=gain, minlength=groups), dtype=np.float64)
+
+
+def _learn_of(design: GreedyDesign, known: Knowledge, asked: Sequence[Positions]) -> None:
+    first, second, _, weight = group_pairs(asked)
+    v = outlook(known, first, second).information * weight
+    for a, b, told in zip(first, second, v, strict=True):
+        design.observe(known.z[a] - known.z[b], float(told))
 
 
 def form_groups(
-    known: Knowledge, candidates: Sequence[Positions], size: int, *, target: Floats | None = None
+    known: Knowledge,
+    candidates: Sequence[Positions],
+    size: int,
+    *,
+    target: Floats | None = None,
+    closed: Positions | None = None,
 ) -> list[Positions]:
     """One group of at most `size` responses of each prompt: its most telling pair, then one response after
     the other that adds most. candidates: rows of known.z of the responses of each prompt that may be shown.
+    closed: `pair_keys` of pairs that were asked about already.
 
-    Prompts with a single response give none.
+    A response whose every pair with the group is closed is not added; prompts with a single response, or
+    without an open pair, give no group.
     """
     if size < 2:
         raise PoolError(f"Groups of {size} responses; compare at least two.")
     able = [np.asarray(rows, dtype=np.int64) for rows in candidates if len(rows) > 1]
+    first, second, number, _ = group_pairs(able)
+    v = outlook(known, first, second).information
+    gain = GreedyDesign(known.z, first, second, v, known.posterior.covariance, target).gains()
+    is_open = ~np.isin(pair_keys(first, second, len(known.z)), [] if closed is None else closed)
+    gain = np.where(is_open, np.maximum(gain, 0.0), -1.0)
+    ends = np.searchsorted(number, np.arange(len(able) + 1))
     formed = []
-    for rows in able:
-        first, second, _, _ = group_pairs([rows])
-        v = outlook(known, first, second).information
-        gain = GreedyDesign(known.z, first, second, v, known.posterior.covariance, target).gains()
-        table = np.zeros((len(rows), len(rows)))
-        low, high = np.triu_indices(len(rows), k=1)
-        table[low, high] = table[high, low] = np.maximum(gain, 0.0)
-        best = int(np.argmax(gain))
-        chosen = [int(low[best]), int(high[best])]
-        while len(chosen) < min(size, len(rows)):
-            added = table[:, chosen].sum(axis=1)
-            added[chosen] = -1.0
-            chosen.append(int(np.argmax(added)))
-        formed.append(rows[sorted(chosen)])
+    for rows, begin, end in zip(able, ends[:-1], ends[1:], strict=True):
+        if is_open[begin:end].any():
+            formed.append(_grown(rows, gain[begin:end], size))
     return formed
+
+
+def _grown(rows: Positions, gain: Floats, size: int) -> Positions:
+    """The group of one prompt. gain: of its pairs in the order of `group_pairs`, −1 for a closed one."""
+    low, high = np.triu_indices(len(rows), k=1)
+    table = np.full((len(rows), len(rows)), -1.0)
+    table[low, high] = table[high, low] = gain
+    best = int(np.argmax(gain))
+    chosen = [int(low[best]), int(high[best])]
+    while len(chosen) < min(size, len(rows)):
+        with_group = table[:, chosen]
+        added = np.where((with_group >= 0).any(axis=1), np.maximum(with_group, 0.0).sum(axis=1), -1.0)
+        added[chosen] = -1.0
+        if added.max() < 0:
+            break
+        chosen.append(int(np.argmax(added)))
+    return np.asarray(rows[sorted(chosen)])
