@@ -1,4 +1,4 @@
-"""Turn pairs of responses into work, and ask for more votes on what is work already."""
+"""Turn pairs and groups of responses into work, and ask for more votes on what is work already."""
 
 import hashlib
 import json
@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from django.db import connection, transaction
 from django.db.models import Case, When
 
+from annotation.answering.answer import MOST
 from annotation.models.content import Response
 from annotation.models.project import MOST_VOTES, Project
 from annotation.models.work import Assignment, Item, ItemResponse, Judgment
@@ -17,7 +18,11 @@ from annotation.services.import_staging import response_set
 IMPORTED, LAST_RESORT = 0, -1  # priorities: of what was imported, and of what nobody wants any more
 
 
-class UnfitPair(ValueError):
+class UnfitGroup(ValueError):
+    """Responses that cannot be compared; the message says why."""
+
+
+class UnfitPair(UnfitGroup):
     """Two responses that cannot be compared; the message says why."""
 
 
@@ -41,15 +46,46 @@ def queue_pairs(
     project says; an item that is there already may come to want more, never fewer. Raises `UnfitPair` for
     responses of different prompts or projects, `UnfitVotes` for votes that no item can want.
     """
-    overlaps = overlaps if overlaps is not None else [None] * len(pairs)
+    return _queue(project, pairs, priority, origins, overlaps)
+
+
+@transaction.atomic
+def queue_groups(
+    *,
+    project: Project,
+    groups: Sequence[Sequence[int]],
+    priority: int,
+    origins: Sequence[str],
+    overlaps: Sequence[int | None] | None = None,
+) -> list[Item]:
+    """The same for groups of responses that are ranked or rated together, at least two in each.
+
+    A group is known whatever the order of its responses. Raises `UnfitGroup`, also for one with more
+    responses than a question of this kind shows; `UnfitVotes`.
+    """
+    most = MOST[project.kind]
+    for group in groups:
+        if not 2 <= len(group) <= most:
+            raise UnfitGroup(f"A group of {len(group)} responses: a {project.kind} compares 2 to {most}.")
+    return _queue(project, groups, priority, origins, overlaps)
+
+
+def _queue(
+    project: Project,
+    groups: Sequence[Sequence[int]],
+    priority: int,
+    origins: Sequence[str],
+    overlaps: Sequence[int | None] | None,
+) -> list[Item]:
+    overlaps = overlaps if overlaps is not None else [None] * len(groups)
     for votes in overlaps:
         if votes is not None:
             _check_votes(votes)
     with connection.cursor() as cursor:
-        import_merge.lock(cursor, project.pk)  # an import that brings the same pairs waits
+        import_merge.lock(cursor, project.pk)  # an import that brings the same responses waits
     project.refresh_from_db(fields=["overlap"])  # it changes under this lock only
-    responses = _responses(project, pairs)
-    sets = [_set_of(responses, pair) for pair in pairs]
+    responses = _responses(project, groups)
+    sets = [_set_of(responses, group) for group in groups]
     known = {
         item.response_set: item
         for item in Item.objects.select_for_update(no_key=True)
@@ -58,9 +94,9 @@ def queue_pairs(
     }
     old = list(known.values())
     fresh: list[Item] = []
-    for pair, set_hash, origin in zip(pairs, sets, origins, strict=True):
+    for group, set_hash, origin in zip(groups, sets, origins, strict=True):
         if set_hash not in known:
-            known[set_hash] = _new_item(project, responses[pair[0]].prompt_id, set_hash, origin, priority)
+            known[set_hash] = _new_item(project, responses[group[0]].prompt_id, set_hash, origin, priority)
             fresh.append(known[set_hash])
     wanted = _most_wanted(sets, overlaps)
     for item in fresh:
@@ -69,8 +105,8 @@ def queue_pairs(
     Item.objects.filter(pk__in=[item.pk for item in old]).update(priority=priority)
     _raise_overlap(project, old, wanted)
     Item.objects.bulk_create(fresh)
-    pair_of = dict(zip(sets, pairs, strict=True))
-    _place(fresh, [pair_of[item.response_set] for item in fresh])
+    group_of = dict(zip(sets, groups, strict=True))
+    _place(fresh, [group_of[item.response_set] for item in fresh])
     return [known[set_hash] for set_hash in sets]
 
 
@@ -138,8 +174,8 @@ def _raise_overlap(project: Project, items: Iterable[Item], wanted: Mapping[str,
     slots.recount_slots([item.pk for item in raised])
 
 
-def _responses(project: Project, pairs: Iterable[tuple[int, int]]) -> dict[int, Response]:
-    wanted = {pk for pair in pairs for pk in pair}
+def _responses(project: Project, groups: Iterable[Sequence[int]]) -> dict[int, Response]:
+    wanted = {pk for group in groups for pk in group}
     found = {
         response.pk: response
         for response in Response.objects.filter(pk__in=wanted, prompt__project=project).only(
@@ -151,14 +187,17 @@ def _responses(project: Project, pairs: Iterable[tuple[int, int]]) -> dict[int, 
     return found
 
 
-def _set_of(responses: dict[int, Response], pair: tuple[int, int]) -> str:
-    first, second = (responses[pk] for pk in pair)
-    if first.prompt_id != second.prompt_id or first.pk == second.pk:
-        raise UnfitPair(f"Responses {first.pk} and {second.pk} cannot be compared: two of one prompt can.")
-    return response_set([first.key, second.key])
+def _set_of(responses: dict[int, Response], group: Sequence[int]) -> str:
+    found = [responses[pk] for pk in group]
+    if len({one.prompt_id for one in found}) > 1 or len(set(group)) < len(group):
+        if len(group) == 2:
+            raise UnfitPair(f"Responses {group[0]} and {group[1]} cannot be compared: two of one prompt can.")
+        raise UnfitGroup(f"Responses {list(group)} cannot be compared: each once, and of one prompt.")
+    return response_set([one.key for one in found])
 
 
 def _new_item(project: Project, prompt_id: int, set_hash: str, origin: str, priority: int) -> Item:
+    # Of a group, too: the set of responses tells them apart.
     key = json.dumps(["laurel.item.pair/1", origin == Item.Origin.GOLD, set_hash])
     return Item(
         project=project,
@@ -172,9 +211,9 @@ def _new_item(project: Project, prompt_id: int, set_hash: str, origin: str, prio
     )
 
 
-def _place(items: Sequence[Item], pairs: Sequence[tuple[int, int]]) -> None:
+def _place(items: Sequence[Item], groups: Sequence[Sequence[int]]) -> None:
     ItemResponse.objects.bulk_create(
         ItemResponse(item=item, response_id=pk, position=position)
-        for item, pair in zip(items, pairs, strict=True)
-        for position, pk in enumerate(pair)
+        for item, group in zip(items, groups, strict=True)
+        for position, pk in enumerate(group)
     )
