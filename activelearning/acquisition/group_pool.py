@@ -46,6 +46,12 @@ class OpenGroups:
         free = _free(self.free, covered, self.n)
         return OpenGroups(self.n, self.prompt, waiting, free, np.union1d(self.taken, new), covered)
 
+    def of(self, prompts: Mask) -> OpenGroups:
+        """Those of some prompts. prompts: (P,) by number."""
+        waiting = tuple(rows for rows in self.waiting if prompts[self.prompt[rows[0]]])
+        free = tuple(rows for rows in self.free if prompts[self.prompt[rows[0]]])
+        return OpenGroups(self.n, self.prompt, waiting, free, self.taken, self.covered)
+
     def closed(self, first: Positions, second: Positions) -> Mask:
         """(N,) whether each pair of rows was asked about or is part of a group that waits."""
         return np.isin(pair_keys(first, second, self.n), self.covered)

@@ -56,6 +56,15 @@ def group_pairs(groups: Sequence[Positions]) -> tuple[Positions, Positions, Posi
     )
 
 
+def pair_weights(items: Sequence[int]) -> Floats:
+    """2/k for each labelled pair, (m,), where items says of which answered group of k it is one."""
+    _, of_group, counts = np.unique(
+        np.asarray(items, dtype=np.int64), return_inverse=True, return_counts=True
+    )
+    k = (1.0 + np.sqrt(1.0 + 8.0 * counts)) / 2.0  # all k(k − 1)/2 of its pairs are there
+    return np.asarray(2.0 / k[of_group], dtype=np.float64)
+
+
 def choose_groups(
     known: Knowledge,
     groups: Sequence[Positions],

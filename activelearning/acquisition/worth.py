@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -53,18 +54,33 @@ Missing = Literal["audit", "prompts", "active", "random"]
 @dataclass(frozen=True, eq=False)
 class Arm:
     """Labels of one arm in the order in which they came. x: (m, q) differences z(a) − z(b); shares: (m, 3) of
-    (a, tie, b); votes: (m,).
+    (a, tie, b); votes: (m,). item: (m,) of which item each pair is one, those of an item side by side: they
+    are one label, taken or left together. None: each pair is a label.
     """
 
     x: Floats
     shares: Floats
     votes: Floats
+    item: Positions | None = None
 
     def __post_init__(self) -> None:
         _check(self.x, self.shares, self.votes)
 
     def __len__(self) -> int:
-        return len(self.votes)
+        """How many labels."""
+        return len(self._starts)
+
+    def rows(self, labels: Positions) -> Positions:
+        """The pairs of these labels."""
+        ends = np.append(self._starts, len(self.votes))
+        spans = [np.arange(ends[one], ends[one + 1]) for one in labels]
+        return np.concatenate([np.zeros(0, dtype=np.int64), *spans])
+
+    @cached_property
+    def _starts(self) -> Positions:
+        if self.item is None or not len(self.item):
+            return np.arange(len(self.votes))
+        return np.flatnonzero(np.append(True, self.item[1:] != self.item[:-1])).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,7 +257,8 @@ def _fit(
 ) -> _Fitted:
     target = _for_a(audit.shares)
 
-    def measure(rows: Positions) -> tuple[Floats, Floats]:
+    def measure(labels: Positions) -> tuple[Floats, Floats]:
+        rows = arm.rows(labels)
         share = _for_a(arm.shares[rows])
         theta = fit_posterior(arm.x[rows], share, arm.votes[rows], prior_precision=prior_precision).mean
         mean = audit.x @ theta

@@ -17,7 +17,8 @@ from datetime import datetime
 import numpy as np
 from django.db.models import Min, Q
 
-from activelearning.acquisition.pool import Floats, Ids, Mask, as_ids
+from activelearning.acquisition.groups import pair_weights
+from activelearning.acquisition.pool import Floats, Ids, Mask, Positions, as_ids
 from activelearning.models import SelectedPair, SelectionBatch
 from activelearning.services import auditing
 from annotation.interchange.snapshot import read_splits
@@ -32,7 +33,8 @@ from rewardmodel.models import TrainingRun
 class Labels:
     """Labelled pairs of the two arms, in the order of their first vote, and those of the audit set.
 
-    Each (m,), shares (m, 3). given: votes that a model may learn from.
+    Each (m,), shares (m, 3). item: of which item each is a pair, those of an item side by side; a pair of an
+    answer to k responses has 2/k of its votes. given: votes that a model may learn from.
     """
 
     first: list[int]
@@ -43,10 +45,12 @@ class Labels:
     active: Mask
     random: Mask
     audit: Mask
+    item: Positions
     given: int
 
 
-Row = tuple[int, int, int, tuple[float, float, float], float, str]  # prompt, a, b, shares, votes, arm
+# prompt, a, b, shares, votes, arm, item
+Row = tuple[int, int, int, tuple[float, float, float], float, str, int]
 
 
 def labels_of(project: Project, run: TrainingRun) -> Labels:
@@ -59,8 +63,9 @@ def labels_of(project: Project, run: TrainingRun) -> Labels:
         second=[row[2] for row in rows],
         prompt=as_ids([str(row[0]) for row in rows]),
         shares=np.array([row[3] for row in rows], dtype=np.float64).reshape(-1, 3),
-        votes=np.array([row[4] for row in rows], dtype=np.float64),
+        votes=np.array([row[4] for row in rows], dtype=np.float64) * pair_weights([row[6] for row in rows]),
         **{name: np.array([row[5] == name for row in rows], bool) for name in ("active", "random", "audit")},
+        item=np.array([row[6] for row in rows], dtype=np.int64),
         given=votes.exclude(item__prompt__in=measured).count(),
     )
 
@@ -76,7 +81,15 @@ def _audited(project: Project) -> list[Row]:
     """One vote is enough here: more of them make a label surer, none makes it fairer."""
     found = auditing.audit_set(project, votes=1)
     return [
-        (one.prompt_id, one.response_a, one.response_b, (one.p_a, one.p_tie, one.p_b), one.votes, "audit")
+        (
+            one.prompt_id,
+            one.response_a,
+            one.response_b,
+            (one.p_a, one.p_tie, one.p_b),
+            one.votes,
+            "audit",
+            one.item_id,
+        )
         for one in found.labels
     ]
 
@@ -91,12 +104,12 @@ def _learned(project: Project, measured: set[int]) -> list[Row]:
     ).select_related("item")
     standing = [label for label in labels if label.item_id in begun]  # else its last vote has just gone
     rows = []
-    for label in sorted(standing, key=lambda one: (begun[one.item_id][0], one.pk)):
+    for label in sorted(standing, key=lambda one: (begun[one.item_id][0], one.item_id, one.pk)):
         arm = _arm(reason.get(label.item_id), begun[label.item_id], scored_at)
         if arm and label.item.prompt_id not in measured:
             shares = (label.p_a, label.p_tie, label.p_b)
             ids = (label.item.prompt_id, label.response_a_id, label.response_b_id)
-            rows.append((*ids, shares, label.effective_votes, arm))
+            rows.append((*ids, shares, label.effective_votes, arm, label.item_id))
     return rows
 
 
@@ -133,7 +146,6 @@ def _reasons(project: Project) -> dict[int, str]:
 
 
 def _first_scored_batch(project: Project) -> datetime | None:
-    found: datetime | None = SelectionBatch.objects.filter(project=project, ensemble__isnull=False).aggregate(
-        at=Min("created_at")
-    )["at"]
+    scored = SelectionBatch.objects.filter(project=project).exclude(strategy=SelectionBatch.BY_CHANCE)
+    found: datetime | None = scored.aggregate(at=Min("created_at"))["at"]
     return found

@@ -42,7 +42,7 @@ def ensure(*, project: Project, policy: LoopPolicy, rng: np.random.Generator) ->
     kept = project.audit_pairs.aggregate(pairs=Count("pk"), last=Max("rank"))
     if (lacking := policy.audit_pairs - kept["pairs"]) <= 0:
         return int(kept["pairs"])
-    _freeze_prompts(project)
+    freeze_prompts(project)
     found = _candidates(project, policy, rng)
     drawn = rng.choice(len(found), min(lacking, len(found)), replace=False)
     first, second = found.response_a[drawn].astype(int), found.response_b[drawn].astype(int)
@@ -65,13 +65,13 @@ def ensure(*, project: Project, policy: LoopPolicy, rng: np.random.Generator) ->
 
 def due(*, project: Project, n: int | None = None) -> list[AuditPair]:
     """The next `n` pairs, or all, which are not queued yet, in the order of drawing."""
-    return list(_waiting(project).order_by("rank")[:n])
+    return list(waiting(project).order_by("rank")[:n])
 
 
 def awaited(*, project: Project, policy: LoopPolicy) -> set[Pair]:
     """The pairs that are not queued yet and want votes. The caller holds the project's lock."""
     _settle(project, policy)
-    return set(_waiting(project).values_list("response_a_id", "response_b_id"))
+    return set(waiting(project).values_list("response_a_id", "response_b_id"))
 
 
 def votes_wanted(project: Project, policy: LoopPolicy) -> int:
@@ -81,7 +81,7 @@ def votes_wanted(project: Project, policy: LoopPolicy) -> int:
 
 def note_queued(*, project: Project, items: dict[Pair, Item]) -> None:
     """Say of audit pairs which items they have become. The caller holds the project's lock."""
-    queued = [pair for pair in _waiting(project) if (pair.response_a_id, pair.response_b_id) in items]
+    queued = [pair for pair in waiting(project) if (pair.response_a_id, pair.response_b_id) in items]
     for pair in queued:
         pair.item = items[pair.response_a_id, pair.response_b_id]
     AuditPair.objects.bulk_update(queued, ["item"])
@@ -121,13 +121,11 @@ def audit_set(project: Project, *, votes: int | None = None) -> AuditSet:
     the order of drawing, as the soft labels of now have it; and the counts."""
     policy = policy_of(project)
     rows = list(project.audit_pairs.select_related("response_a").order_by("rank"))
-    label_of = {
-        label.item_id: label
-        for label in SoftLabel.objects.filter(
-            project=project, criterion=project.main_criterion, item__audits__isnull=False
-        )
-    }
-    judged = [(row, label_of[row.item_id]) for row in rows if row.item_id in label_of]
+    labels = SoftLabel.objects.filter(
+        project=project, criterion=project.main_criterion, item__audits__isnull=False
+    )
+    label_of = {_place(label): label for label in labels}  # an item of several responses has several
+    judged = [(row, label_of[_place(row)]) for row in rows if _place(row) in label_of]
     least = policy.audit_votes if votes is None else votes
     return AuditSet(
         labels=tuple(_judged(row, label) for row, label in judged if label.votes >= least),
@@ -137,6 +135,10 @@ def audit_set(project: Project, *, votes: int | None = None) -> AuditSet:
         queued=sum(row.item_id is not None for row in rows),
         judged=sum(label.votes >= policy.audit_votes for _, label in judged),
     )
+
+
+def _place(one: AuditPair | SoftLabel) -> tuple[int | None, frozenset[int]]:
+    return one.item_id, frozenset((one.response_a_id, one.response_b_id))
 
 
 def _judged(row: AuditPair, label: SoftLabel) -> AuditedPair:
@@ -157,19 +159,20 @@ def _judged(row: AuditPair, label: SoftLabel) -> AuditedPair:
     )
 
 
-def _waiting(project: Project) -> QuerySet[AuditPair]:
+def waiting(project: Project) -> QuerySet[AuditPair]:
+    """The pairs that are not queued yet."""
     return project.audit_pairs.filter(item__isnull=True)
 
 
 def _settle(project: Project, policy: LoopPolicy) -> None:
     """A pair that got its votes without being queued, by an import, is queued no more."""
-    waiting = list(_waiting(project).values_list("response_a_id", flat=True))
-    if waiting:
-        named = Item.objects.filter(project=project, is_gold=False, responses__in=waiting)
-        note_queued(project=project, items=_items(_with_votes(named, policy.audit_votes)))
+    first = list(waiting(project).values_list("response_a_id", flat=True))
+    if first:
+        named = Item.objects.filter(project=project, is_gold=False, responses__in=first)
+        note_queued(project=project, items=_items(with_votes(named, policy.audit_votes)))
 
 
-def _with_votes(chosen: QuerySet[Item], votes: int) -> QuerySet[Item]:
+def with_votes(chosen: QuerySet[Item], votes: int) -> QuerySet[Item]:
     """Those with so many live votes."""
     counted = chosen.alias(live=Count("judgments", filter=Q(judgments__live=True), distinct=True))
     return counted.filter(live__gte=max(1, votes))
@@ -185,7 +188,7 @@ def _items(chosen: QuerySet[Item]) -> dict[Pair, Item]:
     return {(sides[item_id][0], sides[item_id][1]): item for item_id, item in found.items()}
 
 
-def _freeze_prompts(project: Project) -> None:
+def freeze_prompts(project: Project) -> None:
     """From now on the test prompts measure, whatever comes in later."""
     ids = [str(pk) for pk in project.prompts.order_by("pk").values_list("pk", flat=True)]
     splits = assign_splits(ids, snapshotting.SPLIT_SEED)
@@ -237,4 +240,4 @@ def _taken(project: Project, policy: LoopPolicy) -> set[Pair]:
     work = of_audit.filter(is_gold=False)
     begun = _items(work.filter(Q(judgments__live=True) | Q(selections__isnull=False)))
     gold = _items(of_audit.filter(is_gold=True))
-    return drawn | gold.keys() | (begun.keys() - _items(_with_votes(work, policy.audit_votes)).keys())
+    return drawn | gold.keys() | (begun.keys() - _items(with_votes(work, policy.audit_votes)).keys())

@@ -14,7 +14,7 @@ import numpy as np
 from django.db.models import Func, TextField
 from django.db.models.functions import Cast
 
-from activelearning.acquisition.pool import Floats
+from activelearning.acquisition.pool import Floats, Ids
 from activelearning.acquisition.posterior import choose_prior_precision
 from activelearning.acquisition.projection import fit_projection
 from activelearning.acquisition.worth import (
@@ -65,8 +65,8 @@ def _estimate(turn: LoopTurn, run: TrainingRun) -> dict[str, Any]:
     found = {
         "run": run.number,
         "labels": labels.given,
-        "active_labels": int(labels.active.sum()),
-        "random_labels": int(labels.random.sum()),
+        "active_labels": len(np.unique(labels.item[labels.active])),
+        "random_labels": len(np.unique(labels.item[labels.random])),
     }
     if not wanted:
         return {**found, "reason": "There are no pairs yet.", "missing": "audit"}
@@ -80,7 +80,11 @@ def _estimate(turn: LoopTurn, run: TrainingRun) -> dict[str, Any]:
     return {
         **found,
         **_worth(labels, np.asarray(scored.features), first, second, rng),
-        "audit": _accuracy((reward[first] - reward[second])[labels.audit], labels.shares[labels.audit]),
+        "audit": _accuracy(
+            (reward[first] - reward[second])[labels.audit],
+            labels.shares[labels.audit],
+            labels.prompt[labels.audit],
+        ),
         "watched": {"pairs": [f"{a}-{b}" for a, b in watched], "calls": _signs(calls)},
     }
 
@@ -104,7 +108,8 @@ def _worth(
         x[learned], share[learned], labels.votes[learned], groups[learned], rng
     )
     active, random = (
-        Arm(x[rows], labels.shares[rows], labels.votes[rows]) for rows in (labels.active, labels.random)
+        Arm(x[rows], labels.shares[rows], labels.votes[rows], labels.item[rows])
+        for rows in (labels.active, labels.random)
     )
     rows = labels.audit
     audit = Audit(x[rows], labels.shares[rows], labels.votes[rows], labels.prompt[rows])
@@ -124,8 +129,9 @@ def _plain(found: Worth) -> dict[str, Any]:
     return {**dataclasses.asdict(found), "needed": needed}
 
 
-def _accuracy(difference: Floats, shares: Floats) -> dict[str, float | int | None]:
-    """On the decided audit pairs, with its standard error."""
+def _accuracy(difference: Floats, shares: Floats, prompts: Ids) -> dict[str, float | int | None]:
+    """On the decided audit pairs, with its standard error: that of as many single pairs, or the larger one of
+    the prompts, whose pairs are right or wrong together (Cameron, Gelbach and Miller 2008)."""
     decided = decisions(shares[:, [0, 2, 1]])
     right = hits(difference, decided)[decided != 0]
     if not len(right):
@@ -133,7 +139,10 @@ def _accuracy(difference: Floats, shares: Floats) -> dict[str, float | int | Non
     value = float(right.mean())
     # (k + ½)/(n + 1) keeps an accuracy of 0 or 1 from having no error at all.
     p = (float(right.sum()) + 0.5) / (len(right) + 1)
-    return {"accuracy": value, "standard_error": float(np.sqrt(p * (1 - p) / len(right))), "n": len(right)}
+    alone = float(np.sqrt(p * (1 - p) / len(right)))
+    of_prompt = np.unique(prompts[decided != 0], return_inverse=True)[1]
+    together = float(np.sqrt((np.bincount(of_prompt, weights=right - value) ** 2).sum())) / len(right)
+    return {"accuracy": value, "standard_error": max(alone, together), "n": len(right)}
 
 
 def watched_pairs(project: Project) -> list[Pair]:

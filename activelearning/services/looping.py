@@ -71,7 +71,7 @@ def is_due(project: Project) -> bool:
 def begin_due_turns() -> list[LoopTurn]:
     """Begin a turn in every running project where one is due."""
     begun = []
-    for project in Project.objects.filter(state=Project.State.RUNNING, kind=Project.Kind.PAIRWISE):
+    for project in Project.objects.filter(state=Project.State.RUNNING):
         if not policy_of(project).enabled or project.loop_turns.filter(state__in=OPEN).exists():
             continue
         if is_due(project):

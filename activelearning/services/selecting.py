@@ -14,7 +14,7 @@ from accounts.services import audit
 from activelearning.acquisition.repeat import overlap_sample
 from activelearning.acquisition.selection import SelectedPair as Chosen
 from activelearning.models import LoopPolicy, SelectedPair, SelectionBatch
-from activelearning.services import auditing, choosing, steering, withdrawing
+from activelearning.services import auditing, choosing, group_queue, grouping, steering, withdrawing
 from activelearning.services.choosing import Choice
 from activelearning.services.holding import held
 from activelearning.services.policies import policy_of
@@ -40,7 +40,8 @@ def select(
 ) -> SelectionBatch | None:
     """Queue up to `n` pairs nobody has judged, each with the reason it was chosen; None if there is none.
 
-    Scores every candidate pair with the active ensemble; without one the pairs are drawn at random.
+    Scores every candidate pair with the active ensemble; without one the pairs are drawn at random. In
+    projects that rank or rate these are groups of responses, see `grouping`.
     wait: seconds for another selection to end. Raises `InvalidSelection`, `scoring.ScoringFailed`.
     """
     with alone(project, wait=wait) as mine:
@@ -63,12 +64,10 @@ def choose(*, project: Project, n: int, seed: int | None = None) -> Choice:
     """The first half of `select`, which takes long and queues nothing. Raises as `select` does."""
     if n < 1:
         raise InvalidSelection(f"{n} pairs: ask for at least one.")
-    if project.kind != Project.Kind.PAIRWISE:
-        raise InvalidSelection(
-            f"Only pairwise projects can be selected from; {project.slug} is {project.kind}."
-        )
     seed = secrets.randbits(48) if seed is None else seed
     recipe = steering.recipe_for(project)
+    if project.kind != Project.Kind.PAIRWISE:
+        return grouping.choose(project=project, n=n, seed=seed, recipe=recipe, policy=policy_of(project))
     return choosing.choose(project=project, n=n, seed=seed, recipe=recipe, policy=policy_of(project))
 
 
@@ -82,6 +81,11 @@ def queue(
     it was chosen is left out, but for one of the audit set that still wants votes; so is a pair that a score
     picked of a prompt that measures by now. None when no pair remains. refill: it came between two turns.
     """
+    strategy = COLD_START if choice.ensemble is None else choice.recipe.name
+    if isinstance(choice, grouping.GroupChoice):
+        return group_queue.queue(
+            project=project, choice=choice, strategy=strategy, actor=actor, refill=refill
+        )
     project = Project.objects.select_for_update(no_key=True).get(
         pk=project.pk
     )  # batches are numbered in turn
@@ -97,7 +101,7 @@ def queue(
         project=project,
         number=number,
         ensemble=choice.ensemble,
-        strategy=COLD_START if choice.ensemble is None else choice.recipe.name,
+        strategy=strategy,
         config=dataclasses.asdict(choice.recipe),
         seed=choice.seed,
         candidates=choice.selection.candidates,

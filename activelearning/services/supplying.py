@@ -24,7 +24,7 @@ NOTHING_FOR = 600  # seconds until it is asked again where there was nothing to 
 
 def refill_low_queues() -> int:
     """Queue a batch in every project that needs one; how many that were. Two workers do what one does."""
-    projects = Project.objects.filter(state=Project.State.RUNNING, kind=Project.Kind.PAIRWISE)
+    projects = Project.objects.filter(state=Project.State.RUNNING)
     return sum(_refill(project) for project in projects if needs_refill(project))
 
 

@@ -108,13 +108,11 @@ def test_the_next_turn_counts_from_where_the_last_began(trainer: dict[str, list[
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("why", ["disabled", "paused", "closed", "rating"])
+@pytest.mark.parametrize("why", ["disabled", "paused", "closed"])
 def test_no_turn_where_the_loop_may_not_run(why: str) -> None:
     project = judged(10)
     if why == "disabled":
         policies.set_policy(project=project, enabled=False, retrain_every=10, batch_size=7)
-    elif why == "rating":
-        Project.objects.update(kind=why)
     else:
         Project.objects.update(state=why)
     assert looping.begin_due_turns() == []

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from activelearning.acquisition.design import GreedyDesign, greedy_batch
-from activelearning.acquisition.groups import choose_groups, form_groups, group_pairs
+from activelearning.acquisition.groups import choose_groups, form_groups, group_pairs, pair_weights
 from activelearning.acquisition.knowledge import Knowledge, Labels, outlook
-from activelearning.acquisition.pool import PoolError
+from activelearning.acquisition.pool import PoolError, pair_keys
 from activelearning.acquisition.posterior import Posterior
 
 Q = 4
@@ -102,3 +102,33 @@ def test_what_is_no_group_is_refused() -> None:
     with pytest.raises(PoolError, match="at least two"):
         form_groups(knowledge(), [np.arange(4)], 1)
     assert choose_groups(knowledge(), [], 5).groups.tolist() == []
+
+
+def test_a_pair_of_a_labelled_group_of_k_has_two_kths_of_a_vote() -> None:
+    items = [7] * 6 + [3] + [9] * 3
+    assert pair_weights(items) == pytest.approx([0.5] * 6 + [1.0] + [2 / 3] * 3)
+    assert len(pair_weights([])) == 0
+
+
+def test_a_closed_pair_counts_nothing_and_alone_gives_no_group() -> None:
+    known = knowledge()
+    prompts = [np.arange(4 * i, 4 * i + 4) for i in range(10)]
+    first, second, _, _ = group_pairs(prompts[:1])
+    closed = pair_keys(first, second, len(known.z))
+    assert len(form_groups(known, prompts, 3, closed=closed)) == 9
+    (pair,) = form_groups(known, prompts[:1], 3, closed=closed[:5])  # the last one is open
+    assert pair.tolist() == [2, 3]
+    found = choose_groups(known, prompts, 10, closed=closed)
+    assert found.groups[-1] == 0
+    assert found.gains[-1] == found.at_first[0] == 0.0
+    assert found.information[-1] > 0
+
+
+def test_what_is_asked_in_any_case_is_learned_of_first() -> None:
+    known = knowledge()
+    prompts = [np.arange(4 * i, 4 * i + 4) for i in range(10)]
+    first = choose_groups(known, prompts, 2)
+    rest = [rows for i, rows in enumerate(prompts) if i != first.groups[0]]
+    after = choose_groups(known, rest, 1, asked=[prompts[first.groups[0]]])
+    assert rest[after.groups[0]].tolist() == prompts[first.groups[1]].tolist()
+    assert after.gains[0] == pytest.approx(first.gains[1], rel=1e-4)
