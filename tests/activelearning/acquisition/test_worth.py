@@ -191,3 +191,30 @@ def test_shapes_that_do_not_match_are_refused() -> None:
         Arm(np.zeros((3, 2)), np.zeros((2, 3)), np.ones(3))
     with pytest.raises(PoolError, match="prompts"):
         Audit(np.zeros((1, 2)), np.array([[1.0, 0, 0]]), np.ones(1), np.array(["a", "b"]))
+
+
+def test_the_pairs_of_an_item_are_one_label() -> None:
+    project = Project(5)
+    arm = project.arm(90)
+    items = np.repeat(np.arange(30), 3)
+    ranked = replace(arm, item=items)
+    assert (len(arm), len(ranked)) == (90, 30)
+    assert ranked.rows(np.array([0, 29])).tolist() == [0, 1, 2, 87, 88, 89]
+    found = project.measure(ranked, ranked)
+    assert found.m == 30
+    assert [point.labels for point in found.curve] == [20, 22, 30]
+    assert project.measure(replace(ranked, item=np.repeat(np.arange(15), 6)), arm).missing == "active"
+
+
+def test_pairs_of_one_answer_say_less_of_the_error_than_as_many_answers() -> None:
+    """Six copies of each label: the interval must be that of the labels, not of six times as many."""
+    project = Project(6)
+    arm = project.arm(40)
+    copies = Arm(*(np.repeat(part, 6, axis=0) for part in (arm.x, arm.shares, arm.votes / 6)))
+    joined = replace(copies, item=np.repeat(np.arange(40), 6))
+    width = {}
+    for name, one in (("alone", arm), ("copies", copies), ("joined", joined)):
+        gain = project.measure(one, one).curve[-1].active
+        width[name] = gain.high - gain.low
+    assert width["joined"] == pytest.approx(width["alone"], rel=0.35)
+    assert width["copies"] < 0.75 * width["alone"]
