@@ -19,7 +19,7 @@ from annotation.models.project import Project
 from annotation.selectors import BUILDERS, project_for, worker_alive
 from rewardmodel.services.scoring import ScoringFailed
 
-PAIRS_SHOWN = 50
+PAIRS_SHOWN = 25
 WAIT = 15.0  # seconds for another selection to end: most do, and nobody takes the page for broken
 
 

@@ -36,7 +36,10 @@ class Kind:
 
 @dataclass(frozen=True)
 class Explained:
+    """leaning: what the model says, in a sentence, or nothing. words: all of it, with how sure."""
+
     shown: ShownPair
+    leaning: str
     words: tuple[str, ...]
     kind: Kind | None
     alike: tuple[Alike, ...]
@@ -53,6 +56,7 @@ def explained(batch: SelectionBatch, pairs: Iterable[SelectedPair]) -> list[Expl
     return [
         Explained(
             presentation.shown(pair),
+            _leaning(pair.scores),
             tuple(_words(pair.reason, pair.scores, pair.propensity)),
             _kind(pair.cluster, names),
             tuple(_alike(pair, judged)),
@@ -87,7 +91,7 @@ def _said(a_share: float, votes: int) -> str:
 
 def _words(reason: str, scores: Mapping[str, float | None], propensity: float | None) -> Iterable[str]:
     if (chance := scores.get("probability")) is not None:
-        yield _leaning(chance, scores.get("deviation"))
+        yield f"{_leaning(scores)} {_range(chance, scores.get('deviation'))}".strip()
     if (stake := scores.get("stake")) is not None and reason not in SAID_ALREADY:
         yield _("An answer settles %(times)s times what one on a middling pair would.") % {
             "times": decimal(stake, 1)
@@ -96,20 +100,25 @@ def _words(reason: str, scores: Mapping[str, float | None], propensity: float | 
         yield _("Chance of being drawn: %(chance)s %%.") % {"chance": _small(100 * propensity)}
 
 
-def _leaning(chance: float, deviation: float | None) -> str:
+def _leaning(scores: Mapping[str, float | None]) -> str:
+    if (chance := scores.get("probability")) is None:
+        return ""
     side, share = ("A", chance) if chance >= 0.5 else ("B", 1 - chance)
     words = {"side": side, "share": f"{100 * share:.0f} %"}
     if share - 0.5 < CLOSE:
-        said = _("The model cannot tell which is better (%(side)s: %(share)s).") % words
-    elif share - 0.5 < SURE:
-        said = _("The model leans to %(side)s (%(share)s).") % words
-    else:
-        said = _("The model is nearly certain of %(side)s (%(share)s).") % words
+        return _("The model cannot tell which is better (%(side)s: %(share)s).") % words
+    if share - 0.5 < SURE:
+        return _("The model leans to %(side)s (%(share)s).") % words
+    return _("The model is nearly certain of %(side)s (%(share)s).") % words
+
+
+def _range(chance: float, deviation: float | None) -> str:
     if deviation is None:
-        return said
+        return ""
+    share = max(chance, 1 - chance)
     logit = math.log(max(share, 1e-9) / max(1 - share, 1e-9))
     low, high = (f"{100 / (1 + math.exp(-(logit + step))):.0f} %" for step in (-deviation, deviation))
-    return f"{said} " + _("From %(low)s to %(high)s would fit what it knows.") % {"low": low, "high": high}
+    return _("From %(low)s to %(high)s would fit what it knows.") % {"low": low, "high": high}
 
 
 def _small(percent: float) -> str:

@@ -186,6 +186,7 @@ def test_a_pair_tells_its_kind_what_the_model_says_and_what_it_is_like(cast: Cas
     response = look(cast, "batch", 1)
     text, html = words(response), response.content.decode()
     assert "Kind 1: How do I bake bread?" in text
+    assert text.count("The model leans to B (70 %).") == 2  # on the line, and where it opens
     assert "The model leans to B (70 %). From 56 % to 81 % would fit what it knows." in text
     assert "An answer settles 5.3 times what one on a middling pair would." in text
     assert "Chance of being drawn: 1.2 %." in text

@@ -178,6 +178,15 @@ def test_a_batch_shows_why_each_pair_was_chosen_and_what_became_of_it(cast: Cast
     assert pair.response_b.text in text
 
 
+def test_why_pairs_were_chosen_is_said_in_the_language_of_the_page(cast: Cast) -> None:
+    batch_of(cast.project, ["regret", "audit"], ensemble=factories.ensemble(factories.run(cast.project)))
+    client = browser(cast.engineer)
+    client.cookies["django_language"] = "de"
+    text = words(client.get(reverse("activelearning:batch", args=["harbour", 1])))
+    assert text.count("Entscheidet die meisten Sieger") == 2  # in the bar and on the line
+    assert "Decides most winners" not in text
+
+
 def test_a_cold_start_has_no_scores_to_show(cast: Cast) -> None:
     batch_of(cast.project, ["audit"])
     assert "Disagreement" not in words(look(cast.engineer, 1))
@@ -215,12 +224,11 @@ def test_the_newest_batch_comes_first(cast: Cast) -> None:
 @pytest.mark.slow
 def test_a_long_batch_comes_in_pages_in_the_order_of_choice(cast: Cast) -> None:
     batch_of(cast.project, ["audit"] * 60)
-    ranks = re.findall(
-        r'<td class="num">(\d+)</td>', look(cast.engineer, 1, query="?page=2").content.decode()
-    )
-    assert ranks == [str(rank) for rank in range(51, 61)]
-    assert look(cast.engineer, 1).content.decode().count("Because of audit.") == 50
-    assert look(cast.engineer, 1, query="?page=2").content.decode().count("Because of audit.") == 10
+    html = [look(cast.engineer, 1, query=f"?page={page}").content.decode() for page in (1, 2, 3)]
+    ranks = [re.findall(r'<span class="pairs__rank num">(\d+)</span>', one) for one in html]
+    assert [len(one) for one in ranks] == [25, 25, 10]
+    assert [int(rank) for one in ranks for rank in one] == list(range(1, 61))
+    assert [one.count("Because of audit.") for one in html] == [25, 25, 10]
 
 
 @pytest.mark.parametrize("who", ["annotator", "reviewer", "outsider"])

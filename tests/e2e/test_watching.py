@@ -118,5 +118,6 @@ def test_everything_works_without_javascript(visit, project, manager):
     page.get_by_label("Pairs", exact=True).fill("1")
     page.get_by_role("button", name="Select now").click()
     expect(page.get_by_role("heading", name="Batch 2")).to_be_visible()
-    page.get_by_text("Both responses").click()
+    expect(page.get_by_text("Yes.")).to_be_hidden()
+    page.get_by_text("New?").click()
     expect(page.get_by_text("Yes.")).to_be_visible()
