@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from activelearning.acquisition.quotas import RECIPES
 from activelearning.models import LoopPolicy
-from annotation.models.project import MOST_VOTES
+from annotation.models.project import MOST_VOTES, Project
 
 SAID = {  # of each recipe, in one line
     "regret": _(
@@ -104,9 +104,21 @@ class PolicyForm(forms.Form):
         if policy.label_cost is not None:
             initial["label_cost"] = f"{policy.label_cost.normalize():f}"
         super().__init__(data, initial=initial)
+        if policy.project.kind != Project.Kind.PAIRWISE:
+            self._speak_of_groups()
         if data is not None and "recipe" not in data:  # a script that sets the rhythm alone
             for name in (*self.MORE, "every_hours"):
                 del self.fields[name]
+
+    def _speak_of_groups(self) -> None:
+        """Responses are ranked or rated here: see `services.grouping`."""
+        self.fields["batch_size"].label = _("Then queue this many groups of responses")
+        self.fields["repeat_share"].help_text = _("For pairs only: groups are not asked about again.")
+        self.fields["overlap_share"].label = _("Percent of new groups with one vote more")
+        self.fields["audit_pairs"].help_text = _(
+            "All pairs of groups that are drawn once by chance and never learned from. What is drawn stays; "
+            "more can be added."
+        )
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}

@@ -6,7 +6,6 @@ from functools import cached_property
 
 from django.utils.formats import number_format
 from django.utils.functional import Promise
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from activelearning import selectors
@@ -72,12 +71,15 @@ class Score:
 
 @dataclass(frozen=True)
 class ShownPair:
+    """others: letters and texts of the responses beside A and B, where these are ranked or rated together."""
+
     pair: SelectedPair
     series: int
     prompt: str  # its last turn
     scores: tuple[Score, ...]
     votes: int
     done: bool
+    others: tuple[tuple[str, str], ...] = ()
 
 
 def shown(pair: SelectedPair) -> ShownPair:
@@ -89,12 +91,20 @@ def shown(pair: SelectedPair) -> ShownPair:
         scores=_scores(pair.scores, pair.propensity),
         votes=pair.votes,  # type: ignore[attr-defined]  # annotated
         done=pair.item.slots_left == 0,
+        others=_others(pair) if pair.batch.project.kind != Project.Kind.PAIRWISE else (),
     )
+
+
+def _others(pair: SelectedPair) -> tuple[tuple[str, str], ...]:
+    """In the item's order, from C on."""
+    two = (pair.response_a_id, pair.response_b_id)
+    texts = [one.response.text for one in pair.item.item_responses.all() if one.response_id not in two]
+    return tuple((chr(ord("C") + place), text) for place, text in enumerate(texts))
 
 
 def quota_bar(quotas: Mapping[str, int]) -> tuple[Segment, ...]:
     reasons = dict(SelectedPair.Reason.choices)
-    shown = [(gettext(str(reasons[key])), count, SERIES[key]) for key, count in quotas.items() if count]
+    shown = [(str(reasons[key]), count, SERIES[key]) for key, count in quotas.items() if count]
     return charts.stacked(shown)
 
 

@@ -29,9 +29,15 @@ def batch_for(project: Project, number: int) -> SelectionBatch:
 
 
 def pairs_of(batch: SelectionBatch) -> QuerySet[SelectedPair]:
-    """In the order of choice, with texts and `votes`: how many live judgments the item has."""
+    """In the order of choice, with texts and `votes`: how many live judgments the item has.
+
+    Where responses are ranked or rated, with all those of the item.
+    """
     counted = batch.pairs.annotate(votes=Count("item__judgments", filter=Q(item__judgments__live=True)))
-    return counted.select_related("response_a", "response_b", "item__prompt").order_by("rank")
+    found = counted.select_related("response_a", "response_b", "item__prompt").order_by("rank")
+    if batch.project.kind == Project.Kind.PAIRWISE:
+        return found
+    return found.prefetch_related("item__item_responses__response")
 
 
 def quotas(batch: SelectionBatch) -> dict[str, int]:
