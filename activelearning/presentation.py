@@ -6,6 +6,7 @@ from functools import cached_property
 
 from django.utils.formats import number_format
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from activelearning import selectors
@@ -104,7 +105,7 @@ def _others(pair: SelectedPair) -> tuple[tuple[str, str], ...]:
 
 def quota_bar(quotas: Mapping[str, int]) -> tuple[Segment, ...]:
     reasons = dict(SelectedPair.Reason.choices)
-    shown = [(str(reasons[key]), count, SERIES[key]) for key, count in quotas.items() if count]
+    shown = [(gettext(str(reasons[key])), count, SERIES[key]) for key, count in quotas.items() if count]
     return charts.stacked(shown)
 
 
