@@ -57,6 +57,8 @@ class LoopPolicy(models.Model):
 
 
 class SelectionBatch(models.Model):
+    BY_CHANCE = "cold start: random"  # the strategy where there was nothing to choose by
+
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="selection_batches")
     number = models.PositiveIntegerField()
     ensemble = models.ForeignKey(
@@ -78,6 +80,11 @@ class SelectionBatch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project.slug} batch {self.number}"
+
+    @property
+    def by_texts(self) -> bool:
+        """Whether the recipe chose before there was a model."""
+        return self.ensemble_id is None and self.strategy != self.BY_CHANCE
 
 
 class SelectedPair(models.Model):

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from activelearning.services import looping, replaying, supplying
+from activelearning.services import featuring, looping, replaying, supplying
 
 
 @shared_task(name="activelearning.turn_loops")
@@ -23,3 +23,9 @@ def refill_queues() -> int:
 def replay(replay_id: int) -> bool:
     """Carry out a queued replay. A message that comes twice, or late, finds nothing to do."""
     return replaying.execute(replay_id)
+
+
+@shared_task(name=featuring.TASK)
+def embed(project_id: int) -> bool:
+    """Bring a project's responses into the cache before its first run. Twice is the same as once."""
+    return featuring.embed_all(project_id)

@@ -8,6 +8,7 @@ from django.utils import translation
 from pytest_django import DjangoDbBlocker
 
 from config import embedded, queue
+from rewardmodel.services import embedding
 from tests import migrated
 
 
@@ -40,6 +41,17 @@ def in_english() -> None:
 def reports_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine: a page shows what is so now, without a worker."""
     monkeypatch.setattr("annotation.services.reporting.AT_ONCE", 600.0)
+
+
+@pytest.fixture(autouse=True)
+def no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A selection before the first run starts no child process that embeds: chance chooses, as it does where
+    there is no encoder. Whoever tests more gives the features."""
+
+    def embed_responses(*_: object, **__: object) -> None:
+        raise embedding.EmbeddingFailed("Tests start no encoder.")
+
+    monkeypatch.setattr(embedding, "embed_responses", embed_responses)
 
 
 @pytest.fixture(autouse=True)

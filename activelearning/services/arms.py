@@ -146,7 +146,6 @@ def _reasons(project: Project) -> dict[int, str]:
 
 
 def _first_scored_batch(project: Project) -> datetime | None:
-    found: datetime | None = SelectionBatch.objects.filter(project=project, ensemble__isnull=False).aggregate(
-        at=Min("created_at")
-    )["at"]
+    scored = SelectionBatch.objects.filter(project=project).exclude(strategy=SelectionBatch.BY_CHANCE)
+    found: datetime | None = scored.aggregate(at=Min("created_at"))["at"]
     return found

@@ -9,6 +9,7 @@ set until all of that is queued.
 import dataclasses
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -26,9 +27,9 @@ from activelearning.acquisition.quotas import Recipe, recipe_named
 from activelearning.acquisition.recipe import select_batch
 from activelearning.acquisition.selection import Reason, SelectedPair, Selection
 from activelearning.acquisition.survey import Survey
-from activelearning.models import AuditPair, LoopPolicy
+from activelearning.models import AuditPair, LoopPolicy, SelectionBatch
 from activelearning.models import SelectedPair as Queued
-from activelearning.services import aiming, auditing, repeating, surveying, withdrawing
+from activelearning.services import aiming, auditing, featuring, repeating, surveying, withdrawing
 from annotation.interchange.snapshot import read_splits
 from annotation.interchange.split import assign_splits
 from annotation.models.content import Response
@@ -37,7 +38,7 @@ from annotation.models.quality import SoftLabel
 from annotation.models.work import Item, ItemResponse
 from annotation.services import aggregating, snapshotting
 from rewardmodel.models import Ensemble
-from rewardmodel.services import scoring
+from rewardmodel.services import embedding, scoring
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,35 @@ class Choice:
     seed: int
     survey: Survey | None = None
     again: repeating.Plan = field(default_factory=repeating.Plan)
+    by_texts: bool = False  # there was no ensemble, and yet more to choose by than chance
+
+    @property
+    def strategy(self) -> str:
+        """What the batch is named after."""
+        if self.ensemble is not None:
+            return self.recipe.name
+        return f"cold start: {self.recipe.name}" if self.by_texts else SelectionBatch.BY_CHANCE
 
 
 AUDIT = "Drawn at random among prompts that the model never learns from, to measure it."
 AUDIT_SHARE = 0.1  # of a batch, as long as the audit set is not complete
+PATIENCE = 20.0  # seconds of embedding before the first run: nobody waits longer at a page, or without work
 
 
-def choose(*, project: Project, n: int, seed: int, recipe: Recipe, policy: LoopPolicy) -> Choice:
+def choose(
+    *,
+    project: Project,
+    n: int,
+    seed: int,
+    recipe: Recipe,
+    policy: LoopPolicy,
+    patience: float | None = PATIENCE,
+) -> Choice:
     """Score every candidate pair with the active ensemble and pick up to `n` by the recipe.
 
-    Takes as long as scoring does and holds no lock meanwhile. Raises `scoring.ScoringFailed`.
+    Without an ensemble the recipe goes by the features that a first run would have; where there are none, or
+    not within `patience` seconds (None: as long as it takes), by chance. Takes as long as scoring does and
+    holds no lock of the database meanwhile. Raises `scoring.ScoringFailed`.
     """
     rng = np.random.default_rng(seed)
     aggregating.refresh(project=project)
@@ -67,10 +87,10 @@ def choose(*, project: Project, n: int, seed: int, recipe: Recipe, policy: LoopP
     drawn = auditing.ensure(project=project, policy=policy, rng=drawing)
     due = auditing.due(project=project)
     ensemble = Ensemble.objects.filter(project=project, active=True).select_related("run__snapshot").first()
-    splits = _splits(ensemble)
+    splits = _splits(project, ensemble)
     taken = sorted(taken_pairs(project, ensemble))
     labelled = _labelled(project, {prompt for prompt, split in splits.items() if split == "train"})
-    pool = _pool(project, ensemble)  # last: it knows every response that the others name
+    pool, lacking = _pool(project, ensemble, patience)  # last: it knows every response the others name
     candidates = candidate_pairs(
         pool.response_id,
         pool.prompt_id,
@@ -90,38 +110,61 @@ def choose(*, project: Project, n: int, seed: int, recipe: Recipe, policy: LoopP
         rng=np.random.default_rng([seed, 2]),
     )
     new = n - len(again.repeats)
-    aimed = aiming.aim(
-        project=project, pool=pool, candidates=candidates, rng=np.random.default_rng([seed, 3])
-    )
+    aimed = _aim(project, ensemble, pool, candidates, np.random.default_rng([seed, 3]), patience)
     selection = _select(pool, candidates, labelled, measured, due, new, rng, recipe, aimed.pairs)
-    if aimed.note:
-        selection = dataclasses.replace(selection, notes=(*selection.notes, aimed.note))
+    if ensemble is None and pool.features is not None:
+        selection = featuring.without_a_model(selection)
+    added = tuple(note for note in (lacking, aimed.note) if note)
+    selection = dataclasses.replace(selection, notes=(*selection.notes, *added))
     if drawn < policy.audit_pairs:
         wanting = f"The audit set has {drawn} pairs, {policy.audit_pairs} are wanted; new prompts add to it."
         selection = dataclasses.replace(selection, notes=(*selection.notes, wanting))
     seen = surveying.surveyed(
         project=project, pool=pool, candidates=candidates, labelled=labelled, selection=selection, seed=seed
     )
-    return Choice(seen.selection, ensemble, recipe, seed, seen.survey, again=again)
+    by_texts = ensemble is None and pool.features is not None
+    return Choice(seen.selection, ensemble, recipe, seed, seen.survey, again=again, by_texts=by_texts)
 
 
-def _splits(ensemble: Ensemble | None) -> dict[str, str]:
-    """The split of each prompt the ensemble was trained and measured on."""
-    if ensemble is None:
-        return {}
-    return read_splits(snapshotting.folder_of(ensemble.run.snapshot))
+def _splits(project: Project, ensemble: Ensemble | None) -> dict[str, str]:
+    """The split of each prompt the ensemble was trained and measured on; without one what is to come."""
+    if ensemble is not None:
+        return read_splits(snapshotting.folder_of(ensemble.run.snapshot))
+    audited = dict(project.prompts.filter(responses__isnull=False).values_list("pk", "audit"))
+    ahead = assign_splits([str(pk) for pk in audited], snapshotting.SPLIT_SEED)
+    return ahead | {str(pk): "test" for pk, audit in audited.items() if audit}
 
 
-def _pool(project: Project, ensemble: Ensemble | None) -> ResponsePool:
+def _aim(
+    project: Project,
+    ensemble: Ensemble | None,
+    pool: ResponsePool,
+    candidates: CandidatePairs,
+    rng: np.random.Generator,
+    patience: float | None,
+) -> aiming.Aim:
+    """The target; before the first run every pair alike where the deployment prompts are not embedded yet."""
+    if ensemble is not None:
+        return aiming.aim(project=project, pool=pool, candidates=candidates, rng=rng)
+    embed = partial(embedding.embed_texts, seconds=patience)
+    try:
+        return aiming.aim(project=project, pool=pool, candidates=candidates, rng=rng, embed=embed)
+    except scoring.ScoringFailed as error:
+        return aiming.Aim(None, note=f"Not aimed at the deployment prompts: {featuring.brief(error)}")
+
+
+def _pool(project: Project, ensemble: Ensemble | None, patience: float | None) -> tuple[ResponsePool, str]:
+    """Every response, with what is known of it, and why that is nothing."""
     rows = list(
         Response.objects.filter(prompt__project=project).order_by("pk").values_list("pk", "prompt_id")
     )
     ids = as_ids([str(pk) for pk, _ in rows])
     prompts = as_ids([str(prompt) for _, prompt in rows])
     if ensemble is None:
-        return ResponsePool(response_id=ids, prompt_id=prompts)
+        features, lacking = featuring.features_of(project, [pk for pk, _ in rows], seconds=patience)
+        return ResponsePool(response_id=ids, prompt_id=prompts, features=features), lacking
     scored = scoring.score(ensemble=ensemble, response_ids=[pk for pk, _ in rows])
-    return ResponsePool(
+    pool = ResponsePool(
         response_id=ids,
         prompt_id=prompts,
         features=scored.features,
@@ -129,6 +172,7 @@ def _pool(project: Project, ensemble: Ensemble | None) -> ResponsePool:
         temperature=scored.temperature,
         tau=scored.tau,
     )
+    return pool, ""
 
 
 def taken_pairs(project: Project, ensemble: Ensemble | None = None) -> set[tuple[int, int]]:

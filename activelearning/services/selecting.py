@@ -23,7 +23,6 @@ from annotation.models.project import MOST_VOTES, Project
 from annotation.models.work import Item
 from annotation.services import items
 
-COLD_START = "cold start: random"
 BY_CHANCE = ("audit", "random")
 
 
@@ -81,7 +80,7 @@ def queue(
     it was chosen is left out, but for one of the audit set that still wants votes; so is a pair that a score
     picked of a prompt that measures by now. None when no pair remains. refill: it came between two turns.
     """
-    strategy = COLD_START if choice.ensemble is None else choice.recipe.name
+    strategy = choice.strategy
     if isinstance(choice, grouping.GroupChoice):
         return group_queue.queue(
             project=project, choice=choice, strategy=strategy, actor=actor, refill=refill

@@ -56,7 +56,7 @@ def score(*, ensemble: Ensemble, response_ids: Sequence[int]) -> ScoredResponses
     wanted = list(dict.fromkeys(response_ids))
     with tempfile.TemporaryDirectory(prefix="laurel-score-") as name:
         folder = Path(name)
-        _write_responses(wanted, folder / "responses.parquet")
+        write_responses(wanted, folder / "responses.parquet")
         score_file(ensemble_folder(ensemble.run), folder / "responses.parquet", folder / "scores.npz")
         found = read_scores(folder / "scores.npz")
     row_of = {int(response_id): row for row, response_id in enumerate(found.ids)}
@@ -159,7 +159,7 @@ def ensemble_folder(run: TrainingRun) -> Path:
     return folder_of(run) / "ensemble"
 
 
-def _write_responses(ids: Sequence[int], path: Path) -> None:
+def write_responses(ids: Sequence[int], path: Path) -> None:
     """A file with the columns of a snapshot's responses."""
     found = 0
     with pq.ParquetWriter(path, RESPONSE_SCHEMA, compression="zstd") as writer:

@@ -8,7 +8,7 @@ one criterion only.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,8 +32,6 @@ from rewardmodel.training.overall import Criterion
 FORMAT, FORMER_FORMAT = "laurel-ensemble/2", "laurel-ensemble/1"
 FORMER_LIMIT = 8.0  # of ensembles which do not say theirs
 OOD = "ood.safetensors"
-
-Embed = Callable[[Sequence[str]], np.ndarray]  # n texts -> (n, d)
 
 
 @dataclass(frozen=True)
@@ -196,13 +194,6 @@ def _reference(folder: Path, expected: str | None) -> Reference | None:
     return Reference.load(folder / OOD)
 
 
-def raw_features(embed: Embed, responses: Responses) -> np.ndarray:
-    """Features before standardisation, (n, f) float64."""
-    vectors = embed([*responses.texts, *responses.prompt_texts])
-    of_responses, of_prompts = vectors[: len(responses.texts)], vectors[len(responses.texts) :]
-    return features.raw(responses.texts, of_responses, of_prompts[responses.prompt])
-
-
 def rewards_of(ensemble: Ensemble, standardised: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Standardised features (n, f) -> the rewards of the overall, (n, K), and of each criterion, as `Scores`
     has them."""
@@ -243,11 +234,11 @@ def score(
         named = {ensemble.criterion: found.rewards}
         return Scores(found.rewards, found.hidden, named, found.distance, found.flagged)
     embed = partial(encoders.embed, encoder_of(ensemble), cache=cache, report=report)
-    return score_raw(ensemble, raw_features(embed, responses))
+    return score_raw(ensemble, features.of_responses(embed, responses))
 
 
 def score_raw(ensemble: Ensemble, raw: np.ndarray) -> Scores:
-    """raw: (n, f) of `raw_features`."""
+    """raw: (n, f) of `features.of_responses`."""
     standardised = ensemble.standardisation.apply(raw)
     rewards, criteria = rewards_of(ensemble, standardised)
     if ensemble.reference is None:

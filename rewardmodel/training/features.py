@@ -11,10 +11,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from rewardmodel.training.data import Responses
+
+Embed = Callable[[Sequence[str]], np.ndarray]  # n texts -> (n, d)
 
 SURFACE = (
     "log_characters",
@@ -103,6 +107,13 @@ def raw(texts: Sequence[str], embeddings: np.ndarray, prompt_embeddings: np.ndar
     product = response * prompt
     counts = np.array([surface(text) for text in texts], dtype=np.float64).reshape(len(texts), len(SURFACE))
     return np.hstack([counts, product.sum(axis=1, keepdims=True), response, product])
+
+
+def of_responses(embed: Embed, responses: Responses) -> np.ndarray:
+    """The same of responses with their prompts, (n, f) float64."""
+    vectors = embed([*responses.texts, *responses.prompt_texts])
+    answers, prompts = vectors[: len(responses.texts)], vectors[len(responses.texts) :]
+    return raw(responses.texts, answers, prompts[responses.prompt])
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

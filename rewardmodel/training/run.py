@@ -70,7 +70,7 @@ def train(request: Request, stop: Stop) -> dict[str, Any]:
         progress.report("embedding", count, total, f"{count} of {total} texts embedded")
 
     embed = partial(encoder.embed, model, cache=request.cache, report=embedding)
-    raw = ensemble.raw_features(embed, snapshots[0].responses)
+    raw = features.of_responses(embed, snapshots[0].responses)
     standardisation = features.standardisation(raw)
     inputs = standardisation.apply(raw)
     layout = warm.Layout(model.revision, standardisation)

@@ -12,7 +12,7 @@ from annotation.models.content import Prompt, Response
 from annotation.models.project import Project
 from annotation.services import items, snapshotting
 from rewardmodel.models import Ensemble
-from rewardmodel.services import scoring
+from rewardmodel.services import embedding, scoring
 from rewardmodel.services.scoring import ScoredResponses
 from tests import factories
 from tests.annotation.import_rows import bring, row
@@ -72,6 +72,26 @@ def score_by(
 
     monkeypatch.setattr(scoring, "score", score)
     return calls
+
+
+def embed_as(
+    monkeypatch: pytest.MonkeyPatch, features: Callable[[Response], np.ndarray]
+) -> list[float | None]:
+    """Let `embedding.embed_responses` answer with made-up features; the list gets each call's seconds."""
+    calls: list[float | None] = []
+
+    def embed_responses(response_ids: list[int], *, seconds: float | None = None) -> np.ndarray:
+        calls.append(seconds)
+        found = Response.objects.in_bulk(response_ids)
+        return np.array([features(found[pk]) for pk in response_ids], np.float32)
+
+    monkeypatch.setattr(embedding, "embed_responses", embed_responses)
+    return calls
+
+
+def anything(response: Response) -> np.ndarray:
+    """Features by the id alone."""
+    return np.random.default_rng(response.pk).normal(size=DIMENSIONS)
 
 
 def unsure(_: Response, rng: np.random.Generator) -> np.ndarray:

@@ -58,7 +58,7 @@ def test_a_new_project_is_told_what_happens_and_what_to_do(cast: Cast) -> None:
     text = words(look(cast.engineer))
     assert "200 more judgments until the next turn" in text
     assert "No model yet" in text
-    assert "Until a first run has been trained, pairs are drawn at random." in text
+    assert "Until a first run has been trained, pairs are chosen by the texts" in text
     assert "Nothing has been selected yet" in text
     assert "./laurel select harbour --n 50" in text
     assert "No worker is running , so no turn happens." in text

@@ -329,7 +329,7 @@ def test_responses_that_cannot_be_compared_are_refused() -> None:
 def test_without_an_ensemble_pairs_are_drawn_at_random() -> None:
     batch = selecting.select(project=scored.candidates(5), n=12, seed=1)
     assert batch is not None
-    assert (batch.ensemble, batch.strategy) == (None, selecting.COLD_START)
+    assert (batch.ensemble, batch.strategy) == (None, SelectionBatch.BY_CHANCE)
     assert set(batch.pairs.values_list("reason", flat=True)) == {"audit", "random"}
     chances = dict(batch.pairs.values_list("reason", "propensity"))
     # One of five prompts measures, and each of its 36 pairs is in the audit set.

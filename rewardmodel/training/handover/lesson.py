@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rewardmodel.training import data, encoder, ensemble
+from rewardmodel.training import data, encoder, ensemble, features
 from rewardmodel.training.data import Snapshot
 
 
@@ -36,7 +36,7 @@ def prepare(
     """Let the ensemble in folder `bundle` score every response of the snapshot."""
     teacher = ensemble.load_frozen(bundle)
     embed = partial(encoder.embed, ensemble.encoder_of(teacher), cache=cache, report=report)
-    scores = ensemble.score_raw(teacher, ensemble.raw_features(embed, snapshot.responses))
+    scores = ensemble.score_raw(teacher, features.of_responses(embed, snapshot.responses))
     rewards = scores.rewards.astype(np.float64) / teacher.temperature
     return Lesson(snapshot, rewards.mean(axis=1), rewards.std(axis=1), teacher.tau, splits(snapshot))
 

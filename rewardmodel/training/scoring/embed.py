@@ -11,13 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rewardmodel.training import encoder, files, program
+from rewardmodel.training import encoder, files
 from rewardmodel.training.config import TrainingConfig
 from rewardmodel.training.failure import ScoringInputError
+from rewardmodel.training.scoring import time_limit
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Embed texts: 0 and OUT.npz, or 1 and the reason on standard error.
+    """Embed texts: 0 and OUT.npz, or 1 and the reason on standard error; what is embedded
+    when it is stopped stays in the cache.
 
     TEXTS.parquet has a column `text`; OUT.npz holds vectors (n, d) float32, a row for each text in its order.
     """
@@ -30,11 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, help="where embeddings are kept (default: beside OUT)")
     parser.add_argument("--encoder", default=defaults.encoder, help="a folder or a Hugging Face id")
     parser.add_argument("--windows", type=int, default=defaults.windows, help="of a long text, averaged")
+    parser.add_argument("--seconds", type=float, help="stop embedding after so long, with exit code 3")
     given = parser.parse_args(arguments)
-    return program.carry_out(lambda _: _embed(given))
+    return time_limit.carry_out(lambda report: _embed(given, report), given.seconds)
 
 
-def _embed(given: argparse.Namespace) -> None:
+def _embed(given: argparse.Namespace, report: encoder.Report) -> None:
     try:
         texts = pq.read_table(given.texts, columns=["text"])["text"].to_pylist()
     except (OSError, KeyError, pa.ArrowInvalid) as error:
@@ -42,7 +45,7 @@ def _embed(given: argparse.Namespace) -> None:
     if not texts or None in texts:
         raise ScoringInputError(f"{given.texts} has {len(texts)} texts, some of them none: give one or more.")
     located = encoder.locate(given.encoder, None, given.windows)
-    vectors = encoder.embed(located, texts, given.cache or given.out.parent / "cache")
+    vectors = encoder.embed(located, texts, given.cache or given.out.parent / "cache", report=report)
     buffer = io.BytesIO()
     np.savez(buffer, vectors=vectors)
     files.write_bytes(given.out, buffer.getvalue())

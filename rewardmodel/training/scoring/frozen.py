@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rewardmodel.training import ensemble as ensembles
+from rewardmodel.training import features
 from rewardmodel.training.data import Responses
 from rewardmodel.training.scoring.conversation import Exchange
 from rewardmodel.training.scoring.embedder import Embedder
@@ -23,7 +24,7 @@ class FrozenMembers:
         self.embedder = Embedder(encoder, cache=cache, device=device, keep=keep)
 
     def __call__(self, exchanges: Sequence[Exchange]) -> RawScores:
-        raw = ensembles.raw_features(self.embedder, _responses(exchanges))
+        raw = features.of_responses(self.embedder, _responses(exchanges))
         found = ensembles.score_raw(self.ensemble, raw)
         return RawScores(found.rewards, found.criteria, found.distance, found.flagged)
 
