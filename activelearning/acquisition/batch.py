@@ -54,6 +54,8 @@ def grow(
     The random share is drawn from all N candidates, before anything else.
     """
     size = min(n, len(first))
+    if recipe.prompt_effect is not None:
+        known = known.told_by_prompts(recipe.prompt_effect)
     view = outlook(known, first, second)
     wants = {part.rule for part in recipe.parts}
     score = promise(known, first, second, view, recipe, rng) if len(first) > recipe.keep else None
@@ -97,12 +99,16 @@ def promise(
     but the result grows with N.
     """
     aim = aim_of(recipe)
-    if aim == "d_optimal":
-        return np.log1p(view.information * view.variance)
     sigma = known.posterior.covariance
+    z, variance = known.z, view.variance
+    if known.effects is not None:
+        z = known.effects.z
+        variance = quadratic_form(z, first, second, sigma)
+    if aim == "d_optimal":
+        return np.log1p(view.information * variance)
     spread = sigma @ target_moment(known, first, second, rng, regret=aim == "regret") @ sigma
-    reach = quadratic_form(known.z, first, second, spread)
-    return np.asarray(view.information * reach / (1.0 + view.information * view.variance))
+    reach = quadratic_form(z, first, second, spread)
+    return np.asarray(view.information * reach / (1.0 + view.information * variance))
 
 
 class _Growing:
@@ -169,5 +175,7 @@ class _Growing:
             return self._observe(place)
         first, second = (side[[candidate]] for side in self._pair)
         view = outlook(self._known, first, second)
-        x = self._known.z[first[0]] - self._known.z[second[0]]
+        effects = self._known.effects
+        z = self._known.z if effects is None else effects.z
+        x = z[first[0]] - z[second[0]]
         return self._stage.observe_elsewhere(x, float(view.information[0]))

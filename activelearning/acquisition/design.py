@@ -15,7 +15,8 @@ other pair y changes by
 
 A pair is a difference of two rows of z, so c·y = (z c)[a] − (z c)[b]: a pick costs two products over the
 *responses* and a few look-ups per pair, not one product per pair. Every quantity is even in x: swapping a
-and b changes nothing.
+and b changes nothing. Where every prompt has a part of its own, x is what its prompt leaves of the pair and
+v what a vote on that tells, see `prompt_effects`; a pick changes both for the pairs of its prompt.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 
 from activelearning.acquisition.pool import Floats, Mask, Positions, Reals
 from activelearning.acquisition.posterior import quadratic_form
+from activelearning.acquisition.prompt_effects import PromptEffects, Saturation
 
 Singles = NDArray[np.float32]
 
@@ -33,7 +35,8 @@ class GreedyDesign:
     """The running state of one batch over N candidate pairs of n responses. Its arrays are copies.
 
     z: (n, q) features; first, second: (N,) rows of z; information: v (N,) ∈ (0, ¼] of a vote on each;
-    covariance: Σ (q, q); target: M (q, q), or None for D-optimality.
+    covariance: Σ (q, q); target: M (q, q), or None for D-optimality. effects: what the prompts have told
+    already, of the same n responses; None where all prompts are alike.
     """
 
     def __init__(
@@ -44,12 +47,21 @@ class GreedyDesign:
         information: Floats,
         covariance: Floats,
         target: Floats | None = None,
+        *,
+        effects: PromptEffects | None = None,
     ) -> None:
         used, place = np.unique(np.concatenate([first, second]), return_inverse=True)
         self._z = np.ascontiguousarray(z[used], dtype=np.float32)
         narrow = place.astype(np.int32)
         self._first, self._second = narrow[: len(first)], narrow[len(first) :]
         self.v = np.array(information, dtype=np.float64)
+        self._saturation: Saturation | None = None
+        if effects is not None:
+            plain, self._z = self._z, np.ascontiguousarray(effects.z[used], dtype=np.float32)
+            self._saturation = Saturation(
+                effects.variance, plain, self._z, effects.prompt[used], self._first, self._second, self.v
+            )
+            self.v = self._saturation.information()
         self.covariance = np.array(covariance, dtype=np.float64)
         self.s2 = quadratic_form(self._z, self._first, self._second, self.covariance)
         self.reach: Floats | None = None  # xᵀΣMΣx of every pair
@@ -83,7 +95,15 @@ class GreedyDesign:
     def pick(self, index: int) -> float:
         """Take one vote on candidate `index` into account; returns its information gain in nats."""
         x = (self._z[self._first[index]] - self._z[self._second[index]]).astype(np.float64)
-        return self.observe(x, float(self.v[index]))
+        v = float(self.v[index])
+        gain = self.observe(x, v)
+        if self._saturation is not None:
+            told = self._saturation.observe(index, x, v)
+            self.v[told.pairs] = told.information
+            self.s2[told.pairs] = told.quadratic_form(self.covariance)
+            if self.reach is not None:
+                self.reach[told.pairs] = told.quadratic_form(self._spread)
+        return gain
 
     def observe(self, x: Reals, v: float) -> float:
         """Take one vote of information v on the difference x (q,) into account, candidate or not."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from activelearning.acquisition.posterior import (
     quadratic_form,
 )
 from activelearning.acquisition.projection import Singles
+from activelearning.acquisition.prompt_effects import PromptEffects, prompt_effects
 
 MOST_TUNED = 5_000  # labelled pairs on which λ is chosen
 
@@ -52,6 +53,7 @@ class Knowledge:
     cluster: (n,) cluster of the response's prompt, None without clusters. members: (n, K) rewards of an
     ensemble after temperature, None without one; tau: its tie logit. target_first, target_second: the pairs
     for which the model is to be good; None: those of the pool. prompt_features: (P, f), None: the means of z.
+    effects: what the prompts have told already, see `told_by_prompts`; None where all prompts are alike.
     """
 
     z: Singles
@@ -64,6 +66,21 @@ class Knowledge:
     target_first: Positions | None = None
     target_second: Positions | None = None
     prompt_features: Floats | None = field(default=None)
+    effects: PromptEffects | None = None
+
+    def told_by_prompts(self, ratio: float) -> Knowledge:
+        """The same labels where each prompt has a part of its own; ratio: its variance in prior variances."""
+        rows = ~self.labels.held_out
+        effects = prompt_effects(
+            self.z,
+            self.prompt,
+            self.labels.first[rows],
+            self.labels.second[rows],
+            self.labels.votes[rows],
+            self.posterior,
+            ratio,
+        )
+        return replace(self, posterior=effects.posterior, effects=effects)
 
     def prompt_means(self) -> Floats:
         """Centred prompt features (P, f), scaled to mean square length 1, the length of a difference."""

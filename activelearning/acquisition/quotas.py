@@ -58,7 +58,9 @@ class Recipe:
     None: no such check. prompt_cap, cluster_cap: pairs which one prompt, or one cluster of prompts, may take
     outside the random share; None: four times the fair share, see `group_cap`. keep: candidates which greedy
     selection looks at. beta: weight of the prompt entropy beside BALD, or the sharpness of power sampling;
-    None: the rule's own. outlier_quantile: what D-optimality leaves out, see thinning.density_floor.
+    None: the rule's own. prompt_effect: ρ, how much what is better differs between prompts, in variances of
+    what they share, see `prompt_effects`; None: not at all. outlier_quantile: what D-optimality leaves out,
+    see thinning.density_floor.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Recipe:
     max_dimensions: int = 128
     prior_precision: float | None = None
     beta: float | None = None
+    prompt_effect: float | None = None
     outlier_quantile: float = 0.99
 
     def __post_init__(self) -> None:
@@ -87,8 +90,10 @@ class Recipe:
         if not 0.0 <= self.random_share <= 1.0:
             raise RecipeError(f"random_share is {self.random_share}; it is a share of the batch, 0 to 1.")
         positive = (self.keep, self.max_dimensions, self.prompt_cap, self.cluster_cap, self.prior_precision)
-        if any(value is not None and value <= 0 for value in positive):
-            raise RecipeError("keep, max_dimensions, the caps and prior_precision must be positive.")
+        if any(value is not None and value <= 0 for value in (*positive, self.prompt_effect)):
+            raise RecipeError(
+                "keep, max_dimensions, the caps, prior_precision and prompt_effect must be positive."
+            )
         if self.redundancy is not None and not 0.0 <= self.redundancy <= 1.0:
             raise RecipeError(f"redundancy is {self.redundancy}; it is a share between 0 and 1.")
         if not 0.0 < self.outlier_quantile <= 1.0 or (self.beta is not None and self.beta < 0):
@@ -100,15 +105,16 @@ def _recipe(name: str, *parts: tuple[Rule, float], **settings: object) -> Recipe
 
 
 DEFAULT = "regret"
+PROMPT_EFFECT = 0.3  # random labels are predicted best with about this (docs/decisions_choosing.md)
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         recipe.name: recipe
         for recipe in (
-            _recipe("regret", ("regret", 1.0)),
-            _recipe("i-optimal", ("i_optimal", 1.0)),
+            _recipe("regret", ("regret", 1.0), prompt_effect=PROMPT_EFFECT),
+            _recipe("i-optimal", ("i_optimal", 1.0), prompt_effect=PROMPT_EFFECT),
             _recipe("d-optimal", ("d_optimal", 1.0)),
             _recipe("bal-pm", ("bal_pm", 1.0)),
-            _recipe("mixed", ("regret", 0.6), ("cluster", 0.4)),
+            _recipe("mixed", ("regret", 0.6), ("cluster", 0.4), prompt_effect=PROMPT_EFFECT),
             _recipe("textbook", ("uncertainty", 0.5), ("d_optimal", 0.3), ("error", 0.2)),
             _recipe("random", ("random", 1.0), random_share=1.0, cold_start="random"),
         )

@@ -68,7 +68,15 @@ class Stage:
             if aim != "d_optimal":
                 target = target_moment(self.known, self.first, self.second, self.rng, regret=aim == "regret")
             z, sigma = self.known.z, self.known.posterior.covariance
-            self.designs[aim] = GreedyDesign(z, self.first, self.second, self.view.information, sigma, target)
+            self.designs[aim] = GreedyDesign(
+                z,
+                self.first,
+                self.second,
+                self.view.information,
+                sigma,
+                target,
+                effects=self.known.effects,
+            )
         return self.designs[aim]
 
     def main(self) -> GreedyDesign:
