@@ -37,22 +37,30 @@ def group_pairs(groups: Sequence[Positions]) -> tuple[Positions, Positions, Posi
 
     Raises PoolError for a group with fewer than two responses or one response twice.
     """
-    first, second, number, weight = [], [], [], []
-    for i, group in enumerate(groups):
-        members = np.asarray(group, dtype=np.int64)
-        if len(members) < 2 or len(np.unique(members)) != len(members):
-            raise PoolError(f"Group {i} has the responses {members.tolist()}; give two or more, each once.")
-        low, high = np.triu_indices(len(members), k=1)
-        first.append(members[low])
-        second.append(members[high])
-        number.append(np.full(len(low), i, dtype=np.int64))
-        weight.append(np.full(len(low), 2.0 / len(members)))
+    rows = [np.asarray(group, dtype=np.int64) for group in groups]
+    sizes = np.array([len(group) for group in rows], dtype=np.int64)
+    wrong = set(np.flatnonzero(sizes < 2).tolist())
     none = np.zeros(0, dtype=np.int64)
+    first, second, number, weight = [none], [none], [none], [np.zeros(0)]
+    for k in np.unique(sizes[sizes > 1]).tolist():  # many groups of a size at once
+        of_size = np.flatnonzero(sizes == k)
+        members = np.stack([rows[i] for i in of_size])
+        twice = (np.diff(np.sort(members, axis=1), axis=1) == 0).any(axis=1)
+        wrong |= set(of_size[twice].tolist())
+        low, high = np.triu_indices(k, k=1)
+        first.append(members[:, low].ravel())
+        second.append(members[:, high].ravel())
+        number.append(np.repeat(of_size, len(low)))
+        weight.append(np.full(members.shape[0] * len(low), 2.0 / k))
+    if wrong:
+        i = min(wrong)
+        raise PoolError(f"Group {i} has the responses {rows[i].tolist()}; give two or more, each once.")
+    order = np.argsort(np.concatenate(number), kind="stable")
     return (
-        np.concatenate([none, *first]),
-        np.concatenate([none, *second]),
-        np.concatenate([none, *number]),
-        np.concatenate([np.zeros(0), *weight]),
+        np.concatenate(first)[order],
+        np.concatenate(second)[order],
+        np.concatenate(number)[order],
+        np.concatenate(weight)[order],
     )
 
 

@@ -87,10 +87,10 @@ def choose(
     drawn = auditing.ensure(project=project, policy=policy, rng=drawing)
     due = auditing.due(project=project)
     ensemble = Ensemble.objects.filter(project=project, active=True).select_related("run__snapshot").first()
-    splits = _splits(project, ensemble)
+    splits = splits_of(project, ensemble)
     taken = sorted(taken_pairs(project, ensemble))
     labelled = _labelled(project, {prompt for prompt, split in splits.items() if split == "train"})
-    pool, lacking = _pool(project, ensemble, patience)  # last: it knows every response the others name
+    pool, lacking = pool_of(project, ensemble, patience)  # last: it knows every response the others name
     candidates = candidate_pairs(
         pool.response_id,
         pool.prompt_id,
@@ -110,7 +110,7 @@ def choose(
         rng=np.random.default_rng([seed, 2]),
     )
     new = n - len(again.repeats)
-    aimed = _aim(project, ensemble, pool, candidates, np.random.default_rng([seed, 3]), patience)
+    aimed = aim_at(project, ensemble, pool, candidates, np.random.default_rng([seed, 3]), patience)
     selection = _select(pool, candidates, labelled, measured, due, new, rng, recipe, aimed.pairs)
     if ensemble is None and pool.features is not None:
         selection = featuring.without_a_model(selection)
@@ -126,7 +126,7 @@ def choose(
     return Choice(seen.selection, ensemble, recipe, seed, seen.survey, again=again, by_texts=by_texts)
 
 
-def _splits(project: Project, ensemble: Ensemble | None) -> dict[str, str]:
+def splits_of(project: Project, ensemble: Ensemble | None) -> dict[str, str]:
     """The split of each prompt the ensemble was trained and measured on; without one what is to come."""
     if ensemble is not None:
         return read_splits(snapshotting.folder_of(ensemble.run.snapshot))
@@ -135,7 +135,7 @@ def _splits(project: Project, ensemble: Ensemble | None) -> dict[str, str]:
     return ahead | {str(pk): "test" for pk, audit in audited.items() if audit}
 
 
-def _aim(
+def aim_at(
     project: Project,
     ensemble: Ensemble | None,
     pool: ResponsePool,
@@ -153,8 +153,8 @@ def _aim(
         return aiming.Aim(None, note=f"Not aimed at the deployment prompts: {featuring.brief(error)}")
 
 
-def _pool(project: Project, ensemble: Ensemble | None, patience: float | None) -> tuple[ResponsePool, str]:
-    """Every response, with what is known of it, and why that is nothing."""
+def pool_of(project: Project, ensemble: Ensemble | None, patience: float | None) -> tuple[ResponsePool, str]:
+    """Every response, with what is known of it, and why that is nothing. Raises `scoring.ScoringFailed`."""
     rows = list(
         Response.objects.filter(prompt__project=project).order_by("pk").values_list("pk", "prompt_id")
     )

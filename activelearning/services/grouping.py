@@ -1,8 +1,8 @@
 """Choose what people should rank or rate next: groups of responses, as `choosing` chooses pairs.
 
 The rules are the same: prompts that measure the model are chosen by chance alone, a part of every batch goes
-to the audit set until that is queued, and while there is no ensemble chance chooses. Second opinions are not
-asked for: whether one more ranking is worth a new one is reckoned for single pairs only.
+to the audit set until that is queued, and without an ensemble the recipe goes by the texts, else by chance.
+Second opinions are not asked for: what one more vote is worth is reckoned for single pairs only.
 """
 
 import dataclasses
@@ -22,19 +22,16 @@ from activelearning.acquisition.quotas import Recipe, recipe_named
 from activelearning.acquisition.selection import PairScores, SelectedPair
 from activelearning.models import LoopPolicy
 from activelearning.models import SelectedPair as Queued
-from activelearning.services import aiming, group_audit, surveying, withdrawing
+from activelearning.services import choosing, featuring, group_audit, surveying, withdrawing
 from activelearning.services.choosing import AUDIT, AUDIT_SHARE, Choice
 from activelearning.services.group_audit import AuditGroup, Group
 from annotation.answering.answer import MOST
-from annotation.interchange.snapshot import read_splits
 from annotation.interchange.split import assign_splits
-from annotation.models.content import Response
 from annotation.models.project import Project
 from annotation.models.quality import SoftLabel
 from annotation.models.work import Item, ItemResponse
 from annotation.services import aggregating, snapshotting
 from rewardmodel.models import Ensemble
-from rewardmodel.services import scoring
 
 USUAL = 4  # responses in a group, where no item says how many: six pairs, and still read at a glance
 
@@ -60,10 +57,19 @@ def group_size(project: Project) -> int:
     return min(usual, MOST[project.kind])
 
 
-def choose(*, project: Project, n: int, seed: int, recipe: Recipe, policy: LoopPolicy) -> GroupChoice:
+def choose(
+    *,
+    project: Project,
+    n: int,
+    seed: int,
+    recipe: Recipe,
+    policy: LoopPolicy,
+    patience: float | None = choosing.PATIENCE,
+) -> GroupChoice:
     """Score the responses with the active ensemble and pick up to `n` groups by the recipe.
 
-    Takes as long as scoring does and holds no lock meanwhile. Raises `scoring.ScoringFailed`.
+    Without an ensemble as `choosing.choose`. Takes as long as scoring does and holds no lock of the database
+    meanwhile. Raises `scoring.ScoringFailed`.
     """
     rng = np.random.default_rng(seed)
     aggregating.refresh(project=project)
@@ -72,12 +78,12 @@ def choose(*, project: Project, n: int, seed: int, recipe: Recipe, policy: LoopP
     drawn = group_audit.ensure(project=project, policy=policy, size=size, rng=drawing)
     due = group_audit.due(project)
     ensemble = Ensemble.objects.filter(project=project, active=True).select_related("run__snapshot").first()
-    splits = {} if ensemble is None else read_splits(snapshotting.folder_of(ensemble.run.snapshot))
+    splits = choosing.splits_of(project, ensemble)
     asked = asked_groups(project, ensemble)
     kept = {one.responses for one in due}
     waiting = [group for group in waiting_groups(project, ensemble) if group not in kept]
     labelled = labels_of(project, {prompt for prompt, split in splits.items() if split == "train"})
-    pool = _pool(project, ensemble)  # last: it knows every response that the others name
+    pool, lacking = choosing.pool_of(project, ensemble, patience)  # last: it knows all that the others name
     measured = {prompt for prompt, split in splits.items() if split == "test"}
     measured |= {str(pk) for pk in project.prompts.filter(audit=True).values_list("pk", flat=True)}
     found = open_groups(
@@ -90,9 +96,8 @@ def choose(*, project: Project, n: int, seed: int, recipe: Recipe, policy: LoopP
         taken_b=[str(max(pair)) for pair in pairs_within(asked)],
         rng=rng,
     )
-    aimed = aiming.aim(
-        project=project, pool=pool, candidates=candidates, rng=np.random.default_rng([seed, 3])
-    )
+    drawing = np.random.default_rng([seed, 3])
+    aimed = choosing.aim_at(project, ensemble, pool, candidates, drawing, patience)
     ahead = assign_splits(pool.prompt_id.tolist(), snapshotting.SPLIT_SEED)  # once all of them are judged
     apart = {prompt for prompt, split in ahead.items() if split == "test"} | measured
     learning, measuring = _parted(pool, found, apart)
@@ -109,8 +114,11 @@ def choose(*, project: Project, n: int, seed: int, recipe: Recipe, policy: LoopP
         pairs=tuple(pair for pair, _ in joined),
         quotas=dict(Counter(pair.reason for pair, _ in joined)),
         candidates=len(found) + len(due),
-        notes=tuple(_notes(chosen, len(joined), n, aimed.note, drawn, policy)),
+        notes=tuple(_notes(chosen, len(joined), n, (lacking, aimed.note), drawn, policy)),
     )
+    by_texts = ensemble is None and pool.features is not None
+    if by_texts:
+        selection = featuring.without_a_model(selection)
     seen = surveying.surveyed(
         project=project, pool=pool, candidates=candidates, labelled=labelled, selection=selection, seed=seed
     )
@@ -120,6 +128,7 @@ def choose(*, project: Project, n: int, seed: int, recipe: Recipe, policy: LoopP
         recipe,
         seed,
         seen.survey,
+        by_texts=by_texts,
         groups=tuple(group for _, group in joined),
         asked=frozenset(pairs_within(asked)),
     )
@@ -225,14 +234,13 @@ def _spread(*parts: Sequence[Pick]) -> list[Pick]:
 
 
 def _notes(
-    chosen: GroupSelection, found: int, n: int, aimed: str, drawn: int, policy: LoopPolicy
+    chosen: GroupSelection, found: int, n: int, said: Iterable[str], drawn: int, policy: LoopPolicy
 ) -> list[str]:
     about_size = ("Only", NO_OPEN)  # of a part of the batch
     notes = [note for note in chosen.selection.notes if not note.startswith(about_size)]
     if found < n:
         notes.append(f"Only {found} open groups, {n} were asked for.")
-    if aimed:
-        notes.append(aimed)
+    notes += filter(None, said)
     if drawn < policy.audit_pairs:
         notes.append(
             f"The audit set has {drawn} pairs, {policy.audit_pairs} are wanted; new prompts add to it."
@@ -250,21 +258,3 @@ def _parted(pool: ResponsePool, found: OpenGroups, apart: Collection[str]) -> tu
     names = np.unique(pool.prompt_id)
     measures = np.isin(names, np.array(sorted(apart), dtype=np.str_))
     return found.of(~measures), found.of(measures)
-
-
-def _pool(project: Project, ensemble: Ensemble | None) -> ResponsePool:
-    rows = list(
-        Response.objects.filter(prompt__project=project).order_by("pk").values_list("pk", "prompt_id")
-    )
-    ids, prompts = as_ids([str(pk) for pk, _ in rows]), as_ids([str(prompt) for _, prompt in rows])
-    if ensemble is None:
-        return ResponsePool(response_id=ids, prompt_id=prompts)
-    scored = scoring.score(ensemble=ensemble, response_ids=[pk for pk, _ in rows])
-    return ResponsePool(
-        response_id=ids,
-        prompt_id=prompts,
-        features=scored.features,
-        rewards=scored.rewards,
-        temperature=scored.temperature,
-        tau=scored.tau,
-    )

@@ -104,6 +104,23 @@ def test_chance_chooses_until_there_is_a_model_and_ends_when_all_is_asked() -> N
     assert selecting.select(project=project, n=50) is None
 
 
+def test_before_the_first_run_the_texts_choose(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = ranked.world(prompts=30, responses=4)
+    without_audit(project)
+    scored.embed_as(monkeypatch, scored.anything)
+    batch = selecting.select(project=project, n=10, seed=1)
+    assert batch is not None
+    assert (batch.ensemble, batch.strategy, batch.by_texts) == (None, "cold start: regret", True)
+    assert Counter(batch.pairs.values_list("reason", flat=True)) == {"i_optimal": 9, "random": 1}
+    assert all(pair.explanation.startswith("No model yet. Of these 4") for pair in batch.pairs.exclude(
+        reason="random"))  # fmt: skip
+    assert all(pair.scores["probability"] is None for pair in batch.pairs.all())
+    ranked.answer(batch.pairs.get(rank=1).item)
+    later = selecting.select(project=project, n=10, seed=2)
+    assert later is not None
+    assert later.pairs.filter(reason="regret").count() == 9
+
+
 def test_an_imported_group_is_asked_about_as_it_is() -> None:
     project = ranked.world(prompts=2, responses=5)
     without_audit(project)

@@ -33,7 +33,7 @@ class World:
 
     def plan(self, n: int = 10, share: float = 0.5) -> repeating.Plan:
         aggregating.refresh(project=self.project)
-        pool, _ = choosing._pool(self.project, self.project.ensembles.get(), None)
+        pool, _ = choosing.pool_of(self.project, self.project.ensembles.get(), None)
         taken = choosing.taken_pairs(self.project)
         candidates = candidate_pairs(
             pool.response_id,
