@@ -9,7 +9,7 @@ import numpy as np
 from activelearning.acquisition.knowledge import Knowledge, Outlook, outlook
 from activelearning.acquisition.pool import Floats, Positions
 from activelearning.acquisition.posterior import quadratic_form
-from activelearning.acquisition.quotas import Recipe, Rule, group_cap, interleave, plan_quotas
+from activelearning.acquisition.quotas import Recipe, Rule, cluster_caps, group_cap, interleave, plan_quotas
 from activelearning.acquisition.rules import BUILDERS, Stage, aim_of, target_moment
 from activelearning.acquisition.thinning import thin
 
@@ -132,7 +132,7 @@ class _Growing:
         self._picked = np.isin(kept, drawn)
         self._open = ~self._picked
         self._groups = self._caps(size - len(drawn), recipe)
-        self.cap = self._groups[0][2]
+        self.cap = int(self._groups[0][2][0])
         self._random = iter([Pick(int(row), "random", self._teach(int(row)), None) for row in drawn])
 
     def take(self, rule: Rule) -> Pick:
@@ -145,22 +145,23 @@ class _Growing:
         index = picker.next(self._open)
         self._picked[index], self._open[index] = True, False
         gain = self._observe(index)
-        for group, taken, cap in self._groups:
+        for group, taken, caps in self._groups:
             taken[group[index]] += 1
-            if taken[group[index]] >= cap:
+            if taken[group[index]] >= caps[group[index]]:
                 self._open[group == group[index]] = False
         return Pick(int(self._kept[index]), rule, gain, getattr(picker, "last_chance", None))
 
-    def _caps(self, size: int, recipe: Recipe) -> list[tuple[Positions, Positions, int]]:
-        """(group of each kept candidate, pairs taken per group, cap) for prompts and, if any, clusters."""
-        groups = [(self._known.prompt[self._stage.first], recipe.prompt_cap)]
-        if self._known.cluster is not None:
-            groups.append((self._known.cluster[self._stage.first], recipe.cluster_cap))
-        found = []
-        for group, wanted in groups:
-            held = np.unique(group[self._open], return_counts=True)[1].astype(np.int64)
-            taken = np.zeros(int(group.max(initial=0)) + 1, dtype=np.int64)
-            found.append((group, taken, group_cap(size, held, wanted)))
+    def _caps(self, size: int, recipe: Recipe) -> list[tuple[Positions, Positions, Positions]]:
+        """(group of each kept candidate, pairs taken per group, caps) for prompts and, if any, clusters."""
+        prompt, cluster = self._known.prompt[self._stage.first], self._known.cluster
+        held = np.bincount(prompt[self._open], minlength=int(prompt.max(initial=0)) + 1)
+        caps = np.full(len(held), group_cap(size, held[held > 0], recipe.prompt_cap))
+        found = [(prompt, np.zeros(len(held), dtype=np.int64), caps)]
+        if cluster is not None:
+            cluster = cluster[self._stage.first]
+            held = np.bincount(cluster[self._open], minlength=int(cluster.max(initial=0)) + 1)
+            caps = cluster_caps(size, held, recipe.cluster_cap)
+            found.append((cluster, np.zeros(len(held), dtype=np.int64), caps))
         return found
 
     def _observe(self, index: int) -> float:

@@ -84,17 +84,24 @@ class Knowledge:
 
     def prompt_means(self) -> Floats:
         """Centred prompt features (P, f), scaled to mean square length 1, the length of a difference."""
-        if self.prompt_features is not None:
-            mean = np.array(self.prompt_features, dtype=np.float64)
-        else:
-            prompts = int(self.prompt.max()) + 1 if len(self.prompt) else 0
-            total = np.zeros((prompts, self.z.shape[1]))
-            np.add.at(total, self.prompt, self.z)
-            mean = total / np.maximum(np.bincount(self.prompt, minlength=prompts), 1)[:, None]
-        if len(mean):
-            mean -= mean.mean(axis=0)
-        length = float((mean**2).sum(axis=1).mean()) if len(mean) else 0.0
-        return mean / np.sqrt(length) if length > 1e-12 else mean
+        if self.prompt_features is None:
+            return prompt_means(self.z, self.prompt)
+        return _scaled(np.array(self.prompt_features, dtype=np.float64))
+
+
+def prompt_means(z: Singles, prompt: Positions) -> Floats:
+    """The mean of z over the responses to each prompt, (P, q), centred, scaled to mean square length 1."""
+    prompts = int(prompt.max()) + 1 if len(prompt) else 0
+    total = np.zeros((prompts, z.shape[1]))
+    np.add.at(total, prompt, z)
+    return _scaled(total / np.maximum(np.bincount(prompt, minlength=prompts), 1)[:, None])
+
+
+def _scaled(mean: Floats) -> Floats:
+    if len(mean):
+        mean = mean - mean.mean(axis=0)
+    length = float((mean**2).sum(axis=1).mean()) if len(mean) else 0.0
+    return mean / np.sqrt(length) if length > 1e-12 else mean
 
 
 def learn(

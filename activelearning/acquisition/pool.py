@@ -36,7 +36,8 @@ class ResponsePool:
 
     response_id, prompt_id: (n,); response ids are unique. features: (n, d) or None before the first
     embedding. rewards: (n, K) before temperature, or None while there is no ensemble (cold start).
-    temperature divides every reward; tau is the Davidson tie logit.
+    temperature divides every reward; tau is the Davidson tie logit. kind: (n,) kind of the response's prompt,
+    None where the prompts were not put into kinds: then no cap goes by them.
     """
 
     response_id: Ids
@@ -45,6 +46,7 @@ class ResponsePool:
     rewards: Reals | None = None
     temperature: float = 1.0
     tau: float = 0.0
+    kind: Positions | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "response_id", as_ids(self.response_id))
@@ -60,6 +62,8 @@ class ResponsePool:
             raise PoolError("Rewards without features; pass the features that the ensemble scored.")
         if not (np.isfinite(self.temperature) and self.temperature > 0):
             raise PoolError(f"Temperature is {self.temperature}; it must be a positive number.")
+        if self.kind is not None and self.kind.shape != (n,):
+            raise PoolError(f"kind has shape {self.kind.shape}; expected ({n},), one for each response.")
         for name, array in (("features", self.features), ("rewards", self.rewards)):
             if array is None:
                 continue

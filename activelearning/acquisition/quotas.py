@@ -56,11 +56,11 @@ class Recipe:
     rule puts forward is passed over when earlier picks have already taken more than this share of its
     information; None: plain top-k. near_duplicate: pairs more alike than this cosine are not both taken;
     None: no such check. prompt_cap, cluster_cap: pairs which one prompt, or one cluster of prompts, may take
-    outside the random share; None: four times the fair share, see `group_cap`. keep: candidates which greedy
-    selection looks at. beta: weight of the prompt entropy beside BALD, or the sharpness of power sampling;
-    None: the rule's own. prompt_effect: ρ, how much what is better differs between prompts, in variances of
-    what they share, see `prompt_effects`; None: not at all. outlier_quantile: what D-optimality leaves out,
-    see thinning.density_floor.
+    outside the random share; None: four times the fair share, see `group_cap` and `cluster_caps`. keep:
+    candidates which greedy selection looks at. beta: weight of the prompt entropy beside BALD, or the
+    sharpness of power sampling; None: the rule's own. prompt_effect: ρ, how much what is better differs
+    between prompts, in variances of what they share, see `prompt_effects`; None: not at all.
+    outlier_quantile: what D-optimality leaves out, see thinning.density_floor.
     """
 
     name: str
@@ -199,3 +199,19 @@ def group_cap(size: int, open_per_group: Positions, wanted: int | None) -> int:
     while int(np.minimum(open_per_group, cap).sum()) < target:
         cap *= 2
     return cap
+
+
+def cluster_caps(size: int, open_per_cluster: Positions, wanted: int | None) -> Positions:
+    """How many of `size` pairs each cluster may take, (k,): `wanted`, or four times its fair share, which is
+    its part of the open pairs, but 1/k at least: a large cluster is not held down, nor a small one shut out.
+
+    Doubled until the clusters together can fill the batch.
+    """
+    parts = open_per_cluster / max(1, open_per_cluster.sum())
+    here = max(1, int((open_per_cluster > 0).sum()))
+    fair = np.maximum(2, np.ceil(4 * size * np.maximum(parts, 1 / here)))
+    caps = (fair if wanted is None else np.full(len(parts), wanted)).astype(np.int64)
+    target = min(size, int(open_per_cluster.sum()))
+    while int(np.minimum(open_per_cluster, caps).sum()) < target:
+        caps = caps * 2
+    return caps

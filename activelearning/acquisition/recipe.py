@@ -122,6 +122,7 @@ def _knowledge(
         prompt,
         labels,
         posterior,
+        cluster=pool.kind,
         members=members,
         tau=pool.tau,
         target_first=aim_first,

@@ -3,7 +3,7 @@
 * **Map**: the midpoints (z(a) + z(b))/2 of pairs, which do not depend on which response is called a, on their
   first two principal directions; each direction's largest loading is positive. `explained` says how much of
   the midpoints' variance a flat map keeps.
-* **Kinds**: k-means clusters of the prompts, k = √(P/2) between 2 and 12, numbered by the pairs they hold.
+* **Kinds**: k-means clusters of the prompts (see `kinds`), numbered by the pairs they hold.
 * **Shift**: total variation ½ Σ |p − q| between the shares of the kinds, with what chance alone gives. Labels
   come by prompt, so under chance each labelled prompt brings its pairs to a kind drawn by the pool's shares
   (a little wide where most of the pool is labelled). Under chance deployment prompts are exchangeable with
@@ -16,14 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from activelearning.acquisition.coverage import cluster_prompts
+from activelearning.acquisition.kinds import kinds_of_prompts
 from activelearning.acquisition.knowledge import Knowledge, outlook
 from activelearning.acquisition.pool import Floats, Ids, Mask, Positions, Reals
 
 MOST_POINTS, MOST_SELECTED, MOST_LABELLED = 2_000, 500, 700
 MOST_MEASURED = 50_000
 FIT_PAIRS = 20_000
-FEWEST_KINDS, MOST_KINDS = 2, 12
 REPRESENTATIVES = 3
 DRAWS = 1_000
 STATUSES = ("open", "labelled", "selected")
@@ -91,6 +90,7 @@ class Survey:
 class Prompts:
     """What is known of P prompts besides their pairs: names (P,); points (P, f), None: the means of what
     answers them; lengths (P,) in characters; of deployment prompts points (D, f) in that space, lengths (D,).
+    kind: (P + D,) of each prompt, deployment prompts last, None where they are still to be found.
     """
 
     id: Ids
@@ -98,6 +98,7 @@ class Prompts:
     lengths: Floats | None = None
     deployment: Reals | None = None
     deployment_lengths: Floats | None = None
+    kind: Positions | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +127,10 @@ def survey(
     pairs = _pairs(known, response_id, first, second, selected)
     if not len(pairs.first):
         return None
-    kind = _kinds(known, prompts, rng)
+    kind = prompts.kind
+    if kind is None:
+        at = known.prompt_means() if prompts.points is None else prompts.points
+        kind = kinds_of_prompts(at, prompts.deployment, rng)
     of_pair = kind[known.prompt[pairs.first]]
     order = np.argsort(-np.bincount(of_pair, minlength=int(kind.max()) + 1), kind="stable")
     place = np.argsort(order)
@@ -167,15 +171,6 @@ def _pairs(known: Knowledge, response_id: Ids, first: Positions, second: Positio
     once[1:] = (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0)
     rows = order[once]
     return _Pairs(low[rows], high[rows], status[rows])
-
-
-def _kinds(known: Knowledge, prompts: Prompts, rng: np.random.Generator) -> Positions:
-    """(P + D,) cluster of each prompt, deployment prompts last."""
-    points = known.prompt_means() if prompts.points is None else np.asarray(prompts.points)
-    k = int(np.clip(round(np.sqrt(len(points) / 2)), FEWEST_KINDS, MOST_KINDS))
-    if prompts.deployment is not None and len(prompts.deployment):
-        points = np.vstack([points, prompts.deployment])
-    return cluster_prompts(points, min(k, len(points)), rng)
 
 
 def _sample(n: int, most: int, rng: np.random.Generator) -> Positions:

@@ -100,6 +100,9 @@ def choose(
     )
     measured = {prompt for prompt, split in splits.items() if split == "test"}
     measured |= {str(pk) for pk in project.prompts.filter(audit=True).values_list("pk", flat=True)}
+    placed = surveying.place(project=project, pool=pool, candidates=candidates, labelled=labelled, seed=seed)
+    if placed is not None:
+        pool = dataclasses.replace(pool, kind=placed.kind)
     again = repeating.plan(
         project=project,
         pool=pool,
@@ -120,7 +123,13 @@ def choose(
         wanting = f"The audit set has {drawn} pairs, {policy.audit_pairs} are wanted; new prompts add to it."
         selection = dataclasses.replace(selection, notes=(*selection.notes, wanting))
     seen = surveying.surveyed(
-        project=project, pool=pool, candidates=candidates, labelled=labelled, selection=selection, seed=seed
+        project=project,
+        pool=pool,
+        candidates=candidates,
+        labelled=labelled,
+        selection=selection,
+        seed=seed,
+        placed=placed,
     )
     by_texts = ensemble is None and pool.features is not None
     return Choice(seen.selection, ensemble, recipe, seed, seen.survey, again=again, by_texts=by_texts)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from activelearning.acquisition.knowledge import Knowledge, learn
-from activelearning.acquisition.pairs import label_table, pair_table
+from activelearning.acquisition.kinds import kinds_of_prompts
+from activelearning.acquisition.knowledge import Knowledge, Labels, learn, prompt_means
+from activelearning.acquisition.pairs import PairTable, label_table, pair_table
 from activelearning.acquisition.pool import (
     CandidatePairs,
     Ids,
@@ -16,7 +17,7 @@ from activelearning.acquisition.pool import (
     find_positions,
     pair_keys,
 )
-from activelearning.acquisition.projection import fit_projection
+from activelearning.acquisition.projection import Singles, fit_projection
 from activelearning.acquisition.prompt_words import word_points
 from activelearning.acquisition.selection import Selection
 from activelearning.acquisition.survey import Prompts, Survey, survey
@@ -35,6 +36,49 @@ class Surveyed:
     survey: Survey | None
 
 
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """The pool in the space of its pairs: z (n, q), the prompt of each response (n,), what is known of the
+    prompts with their kinds, open pairs and labels."""
+
+    z: Singles
+    prompt: Positions
+    prompts: Prompts
+    pairs: PairTable
+    labels: Labels
+
+    @property
+    def kind(self) -> Positions:
+        """(n,) of each response's prompt."""
+        assert self.prompts.kind is not None  # noqa: S101  place has found them
+        return self.prompts.kind[self.prompt]
+
+
+def place(
+    *,
+    project: Project,
+    pool: ResponsePool,
+    candidates: CandidatePairs,
+    labelled: LabelledPairs | None,
+    seed: int,
+) -> Placed | None:
+    """Put the prompts into kinds: those that cap a choice and those that the page Coverage shows.
+
+    None where nothing is known of the responses yet, or where there is no pair.
+    """
+    rng = np.random.default_rng([seed, 5])  # its own: the draws of the selection stay what they are
+    pairs, labels = pair_table(pool, candidates, labelled), label_table(pool, labelled)
+    both = [np.concatenate(sides) for sides in ((pairs.first, labels.first), (pairs.second, labels.second))]
+    if pool.features is None or not len(both[0]):
+        return None
+    z = fit_projection(pool.features, both[0], both[1], rng).apply(pool.features)
+    names, prompt = np.unique(pool.prompt_id, return_inverse=True)
+    prompts = _prompts(project, names, rng)
+    points = prompt_means(z, prompt) if prompts.points is None else prompts.points
+    kind = kinds_of_prompts(points, prompts.deployment, rng)
+    return Placed(z, prompt, dataclasses.replace(prompts, kind=kind), pairs, labels)
+
+
 def surveyed(
     *,
     project: Project,
@@ -43,27 +87,27 @@ def surveyed(
     labelled: LabelledPairs | None,
     selection: Selection,
     seed: int,
+    placed: Placed | None = None,
 ) -> Surveyed:
-    """Without a survey where nothing is known of the responses yet, or where there is no pair."""
-    rng = np.random.default_rng([seed, 5])  # its own: the draws of the selection stay what they are
-    pairs, labels = pair_table(pool, candidates, labelled), label_table(pool, labelled)
-    both = [np.concatenate(sides) for sides in ((pairs.first, labels.first), (pairs.second, labels.second))]
-    if pool.features is None or not len(both[0]):
+    """Without a survey where nothing is known of the responses yet, or where there is no pair.
+
+    placed: what `place` says of the rest, where it was asked before.
+    """
+    placed = placed or place(project=project, pool=pool, candidates=candidates, labelled=labelled, seed=seed)
+    if placed is None:
         return Surveyed(selection, None)
-    z = fit_projection(pool.features, both[0], both[1], rng).apply(pool.features)
-    names, prompt = np.unique(pool.prompt_id, return_inverse=True)
-    posterior = learn(z, prompt, labels, rng, prior_precision=selection.prior_precision)
-    known = Knowledge(z, prompt, labels, posterior)
+    rng = np.random.default_rng([seed, 6])
+    labels, pairs = placed.labels, placed.pairs
+    posterior = learn(placed.z, placed.prompt, labels, rng, prior_precision=selection.prior_precision)
+    known = Knowledge(placed.z, placed.prompt, labels, posterior)
     keys = pair_keys(pairs.first, pairs.second, len(pool.response_id))
     chosen = np.isin(keys, _chosen_keys(pool, selection))
-    found = survey(
-        known, pool.response_id, _prompts(project, names, rng), pairs.first, pairs.second, chosen, rng
-    )
+    found = survey(known, pool.response_id, placed.prompts, pairs.first, pairs.second, chosen, rng)
     if found is None:
         return Surveyed(selection, None)
-    kind = dict(zip(names.tolist(), found[1].tolist(), strict=True))
-    placed = tuple(dataclasses.replace(pair, cluster=kind[pair.prompt_id]) for pair in selection.pairs)
-    return Surveyed(dataclasses.replace(selection, pairs=placed), found[0])
+    kind = dict(zip(placed.prompts.id.tolist(), found[1].tolist(), strict=True))
+    named = tuple(dataclasses.replace(pair, cluster=kind[pair.prompt_id]) for pair in selection.pairs)
+    return Surveyed(dataclasses.replace(selection, pairs=named), found[0])
 
 
 def _chosen_keys(pool: ResponsePool, selection: Selection) -> Positions:

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from django.urls import reverse
 
+from activelearning.acquisition.pool import ResponsePool
+from activelearning.acquisition.recipe import select_batch
+from activelearning.acquisition.selection import Selection
 from activelearning.models import LoopPolicy, SelectionBatch
-from activelearning.services import aiming, featuring, policies, selecting, withdrawing
+from activelearning.services import aiming, choosing, featuring, policies, selecting, withdrawing
 from activelearning.services.arms import _first_scored_batch
 from activelearning.services.holding import held
 from activelearning.tasks import embed
@@ -107,6 +110,23 @@ def test_answers_count_before_the_first_run_but_not_those_that_will_measure(
     told = [(p.scores["probability"], p.response_a_id % 7 - p.response_b_id % 7) for p in chosen]
     assert all((chance > 0.5) == (lead > 0) for chance, lead in told if lead)
     assert not chosen.filter(item__prompt=measuring).exists()
+
+
+@pytest.mark.django_db
+def test_caps_go_by_the_kinds_that_the_page_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = world(monkeypatch, prompts=8)
+    scored.embed_as(monkeypatch, scored.anything)
+    given: list[ResponsePool] = []
+
+    def noted(pool: ResponsePool, *rest: object, **values: object) -> Selection:
+        given.append(pool)
+        return select_batch(pool, *rest, **values)
+
+    monkeypatch.setattr(choosing, "select_batch", noted)
+    batch = selecting.select(project=project, n=40, seed=1)
+    kind = dict(zip(given[0].prompt_id.tolist(), given[0].kind.tolist(), strict=True))
+    pairs = {(kind[str(pair.item.prompt_id)], pair.cluster) for pair in batch.pairs.select_related("item")}
+    assert len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs}) == 2
 
 
 @pytest.mark.django_db

@@ -12,6 +12,7 @@ from activelearning.acquisition.quotas import (
     Part,
     Recipe,
     RecipeError,
+    cluster_caps,
     group_cap,
     interleave,
     largest_remainder,
@@ -61,3 +62,12 @@ def test_bad_recipes_and_pools_are_refused_with_the_value() -> None:
         Recipe("x", (Part("margin", 0.5), Part("margin", 0.5)))
     with pytest.raises(RecipeError, match="choose among"):
         recipe_named("clever")
+
+
+def test_a_cluster_may_take_four_times_its_share_but_a_small_one_is_not_shut_out() -> None:
+    held = np.array([500, 300, *[25] * 8])
+    caps = cluster_caps(20, held, None)
+    assert caps.tolist() == [40, 24, *[8] * 8]  # 4 · 20 · (1/2, 3/10, 1/10 instead of 1/40)
+    assert cluster_caps(20, held, 3).tolist() == [3] * 10
+    assert np.minimum(cluster_caps(20, np.array([100, 1]), 3), [100, 1]).sum() >= 20
+    assert cluster_caps(2, held, None).min() == 2
