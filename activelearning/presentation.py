@@ -113,23 +113,27 @@ def _scores(scores: Mapping[str, float | None], propensity: float | None) -> tup
     """Those that were computed; a cold start has none."""
     found = []
     if (disagreement := scores.get("disagreement")) is not None:
-        spread = number_format(disagreement**0.5, 2)
+        spread = number_format(round(disagreement**0.5, 2), 2)
         found.append(
             Score(_("Disagreement"), spread, _("How far the models part on the difference, in logits."))
         )
     if (margin := scores.get("margin")) is not None:
-        found.append(Score(_("Margin"), number_format(margin, 2), _("The predicted difference, in logits.")))
+        found.append(
+            Score(_("Margin"), number_format(round(margin, 2), 2), _("The predicted difference, in logits."))
+        )
     if (probability := scores.get("probability")) is not None:
         found.append(
             Score(_("A better"), f"{100 * probability:.0f} %", _("Predicted chance that A is better."))
         )
     if (gain := scores.get("gain")) is not None:
-        found.append(Score(_("Gain"), number_format(gain, 3), _("What an answer tells the model, in nats.")))
+        found.append(
+            Score(_("Gain"), number_format(round(gain, 3), 3), _("What an answer tells the model, in nats."))
+        )
     if (error := scores.get("expected_error")) is not None:
         found.append(
             Score(
                 _("Expected error"),
-                number_format(error, 2),
+                number_format(round(error, 2), 2),
                 _("The model's loss on similar judged pairs, in nats."),
             )
         )

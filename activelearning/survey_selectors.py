@@ -1,10 +1,10 @@
 """Reads for the pages that explain the choosing: the survey of the pool, like pairs, the learning curve."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import Http404
 
 from activelearning.models import LoopTurn, Replay, SelectedPair, SelectionBatch
@@ -76,10 +76,12 @@ def estimated_turns(project: Project) -> QuerySet[LoopTurn]:
     return project.loop_turns.filter(estimate__isnull=False).select_related("run").order_by("-pk")
 
 
-def measured_turns(project: Project) -> list[LoopTurn]:
-    """The latest turns whose run was measured, oldest first."""
+def measured_turns(project: Project) -> Sequence[LoopTurn]:
+    """The latest turns whose run was measured, oldest first; `audited` is what its estimate says of the audit
+    set. The rest of the estimate is large and stays where it is."""
     turns = project.loop_turns.filter(run__state=TrainingRun.State.SUCCEEDED).select_related("run")
-    return list(turns.order_by("-pk")[:TURNS_DRAWN])[::-1]
+    audited = turns.annotate(audited=F("estimate__audit")).defer("estimate", "advice")
+    return list(audited.order_by("-pk")[:TURNS_DRAWN])[::-1]
 
 
 def replays_of(project: Project) -> QuerySet[Replay]:

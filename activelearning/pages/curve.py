@@ -7,15 +7,20 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from activelearning import survey_selectors
+from activelearning.acquisition.worth import FEWEST_DECIDED
 from activelearning.models import LoopTurn
 from activelearning.pages.plots import Plot, Value, plot
 from annotation.charts import decimal, thousands
 from annotation.models.project import Project
 
+Turns = Sequence[tuple[int, Mapping[str, Any]]]  # judgments and accuracy
+
 
 @dataclass(frozen=True)
 class CurvePage:
-    """arms, growth: None where there is nothing to draw. missing: what would be needed for the arms."""
+    """arms, growth: None where there is nothing to draw. missing: what would be needed for the arms.
+    fair: the growth is measured on the audit set, beside the held-out labels.
+    """
 
     arms: Plot | None
     verdict: str
@@ -24,6 +29,7 @@ class CurvePage:
     turn: LoopTurn | None
     growth: Plot | None
     growth_note: str
+    fair: bool
 
 
 def curve_page(project: Project) -> CurvePage:
@@ -33,14 +39,16 @@ def curve_page(project: Project) -> CurvePage:
     found: dict[str, Any] = (turn.estimate if turn else None) or {}
     measured = survey_selectors.measured_turns(project)
     growth = [(one.judgments, accuracy) for one in measured if (accuracy := _accuracy(one))]
+    audited = [(one.judgments, accuracy) for one in measured if (accuracy := _audited(one))]
     return CurvePage(
         arms=_arms(found.get("curve", ())),
         verdict=_verdict(found) if found else "",
         basis=_basis(found) if found else "",
         missing=_missing(latest.estimate if latest else None),
         turn=turn,
-        growth=_growth(growth) if len(growth) > 1 else None,
-        growth_note=_grown(growth),
+        growth=_growth(growth, audited) if max(len(growth), len(audited)) > 1 else None,
+        growth_note=_audit_note(audited) or _grown(growth),
+        fair=bool(audited),
     )
 
 
@@ -54,9 +62,10 @@ def csv_rows(project: Project) -> list[tuple[Any, ...]]:
                 one = point[arm]
                 rows.append((arm, point["labels"], one["value"], one["low"], one["high"], turn.pk, ""))
     for measured in survey_selectors.measured_turns(project):
-        if one := _accuracy(measured):
-            ends = (one["value"], one.get("low"), one.get("high"))
-            rows.append(("held-out", measured.judgments, *ends, measured.pk, one.get("n")))
+        for series, one in (("audit", _audited(measured)), ("held-out", _accuracy(measured))):
+            if one:
+                ends = (one["value"], one.get("low"), one.get("high"))
+                rows.append((series, measured.judgments, *ends, measured.pk, one.get("n")))
     return rows
 
 
@@ -64,6 +73,15 @@ def _accuracy(turn: LoopTurn) -> dict[str, Any] | None:
     metrics = (turn.run.metrics if turn.run else None) or {}
     found: dict[str, Any] = metrics.get("accuracy") or {}
     return found if found.get("value") is not None else None
+
+
+def _audited(turn: LoopTurn) -> dict[str, Any] | None:
+    """On the audit set, where it has enough pairs with a winner to say anything."""
+    found: dict[str, Any] = getattr(turn, "audited", None) or {}
+    if found.get("accuracy") is None or found["n"] < FEWEST_DECIDED:
+        return None
+    value, reach = found["accuracy"], 1.96 * found["standard_error"]
+    return {"value": value, "low": max(0.0, value - reach), "high": min(1.0, value + reach), "n": found["n"]}
 
 
 def _arms(curve: Sequence[Mapping[str, Any]]) -> Plot | None:
@@ -78,10 +96,18 @@ def _arms(curve: Sequence[Mapping[str, Any]]) -> Plot | None:
     )
 
 
-def _growth(turns: Sequence[tuple[int, Mapping[str, Any]]]) -> Plot | None:
-    values = [Value(at, one["value"], one.get("low"), one.get("high")) for at, one in turns]
-    name = _("Accuracy on held-out pairs; the band is the 95 percent interval")
-    return plot([(_("Accuracy"), 1, values)], name=name, across=_("Judgments"))
+def _growth(held_out: Turns, audited: Turns) -> Plot | None:
+    """The audit set is a fair sample; the held-out labels beside it are there from the first turn on."""
+    held, fair = (
+        [Value(at, one["value"], one.get("low"), one.get("high")) for at, one in turns]
+        for turns in (held_out, audited)
+    )
+    if not fair:
+        name = _("Accuracy on held-out pairs; the band is the 95 percent interval")
+        return plot([(_("Accuracy"), 1, held)], name=name, across=_("Judgments"))
+    name = _("Accuracy turn by turn; bands are 95 percent intervals")
+    lines = [(_("Audit set"), 1, fair), (_("Held-out labels"), 5, held)]
+    return plot(lines, name=name, across=_("Judgments"))
 
 
 def _verdict(found: Mapping[str, Any]) -> str:
@@ -144,7 +170,15 @@ def _missing(estimate: Mapping[str, Any] | None) -> str:
     return _("The latest turn could not be measured: %(why)s") % {"why": estimate.get("reason") or what}
 
 
-def _grown(growth: Sequence[tuple[int, Mapping[str, Any]]]) -> str:
+def _audit_note(audited: Turns) -> str:
+    if not audited:
+        return ""
+    at, one = audited[-1]
+    words = {"n": thousands(at), "value": decimal(one["value"], 3), "pairs": thousands(one["n"])}
+    return _("Latest: %(value)s after %(n)s judgments, on %(pairs)s pairs of the audit set.") % words
+
+
+def _grown(growth: Turns) -> str:
     if not growth:
         return _("No turn has trained a model that was measured.")
     at, one = growth[-1]

@@ -126,7 +126,7 @@ def _price(found: Mapping[str, Any]) -> str:
 
 def _signed(points: float) -> str:
     """+2.1; a minus that no line break parts from its figure."""
-    text = number_format(abs(points), 1)
+    text = number_format(round(abs(points), 1), 1)  # of more digits it would cut, not round
     if not float(f"{points:.1f}"):
         return text
     return ("+" if points > 0 else "\N{MINUS SIGN}") + text

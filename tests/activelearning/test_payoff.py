@@ -65,7 +65,7 @@ def test_too_little_is_said_with_how_much_is_there(cast: Cast) -> None:
     ("ends", "title"),
     [
         ((0.021, 0.004, 0.038), "Choosing pays Chosen minus random: +2.1 points of accuracy (+0.4 to +3.8)"),
-        ((0.021, -0.005, 0.047), "Whether choosing pays is not clear yet Chosen minus random: +2.1"),
+        ((0.0219, -0.005, 0.047), "Whether choosing pays is not clear yet Chosen minus random: +2.2"),
         ((-0.03, -0.05, -0.01), "Choosing does harm Chosen minus random: −3.0 points"),
     ],
 )
