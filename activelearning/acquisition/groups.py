@@ -89,22 +89,25 @@ def choose_groups(
     count nothing towards a group. asked: groups that are asked about in any case, learned of first. Ties go
     to the group named first.
     """
-    first, second, number, weight = group_pairs(groups)
+    first, second, number, weight = group_pairs([*asked, *groups])
+    begin, every = len(asked), len(asked) + len(groups)
     v = outlook(known, first, second).information * weight
     counts = ~np.isin(pair_keys(first, second, len(known.z)), [] if closed is None else closed)
-    design = GreedyDesign(known.z, first, second, v, known.posterior.covariance, target)
-    at_first = _summed(number, np.maximum(design.gains(), 0.0) * counts, len(groups))
-    _learn_of(design, known, asked)
-    open_groups = np.ones(len(groups), dtype=np.bool_)
+    sigma = known.posterior.covariance
+    design = GreedyDesign(known.z, first, second, v, sigma, target, effects=known.effects)
+    at_first = _summed(number, np.maximum(design.gains(), 0.0) * counts, every)[begin:]
+    for row in np.flatnonzero(number < begin):
+        design.pick(int(row))
+    open_groups = np.arange(every) >= begin
     picks, gains, information, decisive = [], [], [], []
     for _ in range(min(n, len(groups))):
         each = np.maximum(design.gains(), 0.0) * counts
-        total = _summed(number, each, len(groups))
+        total = _summed(number, each, every)
         best = int(np.argmax(np.where(open_groups, total, -1.0)))
         rows = np.flatnonzero(number == best)
         top = rows[int(np.argmax(each[rows]))]
         open_groups[best] = False
-        picks.append(best)
+        picks.append(best - begin)
         gains.append(float(total[best]))
         decisive.append((int(first[top]), int(second[top])))
         information.append(sum(design.pick(int(row)) for row in rows))
@@ -115,13 +118,6 @@ def choose_groups(
 
 def _summed(number: Positions, gain: Floats, groups: int) -> Floats:
     return np.asarray(np.bincount(number, weights=gain, minlength=groups), dtype=np.float64)
-
-
-def _learn_of(design: GreedyDesign, known: Knowledge, asked: Sequence[Positions]) -> None:
-    first, second, _, weight = group_pairs(asked)
-    v = outlook(known, first, second).information * weight
-    for a, b, told in zip(first, second, v, strict=True):
-        design.observe(known.z[a] - known.z[b], float(told))
 
 
 def form_groups(
@@ -144,7 +140,8 @@ def form_groups(
     able = [np.asarray(rows, dtype=np.int64) for rows in candidates if len(rows) > 1]
     first, second, number, _ = group_pairs(able)
     v = outlook(known, first, second).information
-    gain = GreedyDesign(known.z, first, second, v, known.posterior.covariance, target).gains()
+    sigma = known.posterior.covariance
+    gain = GreedyDesign(known.z, first, second, v, sigma, target, effects=known.effects).gains()
     is_open = ~np.isin(pair_keys(first, second, len(known.z)), [] if closed is None else closed)
     gain = np.where(is_open, np.maximum(gain, 0.0), -1.0)
     ends = np.searchsorted(number, np.arange(len(able) + 1))

@@ -132,3 +132,17 @@ def test_what_is_asked_in_any_case_is_learned_of_first() -> None:
     after = choose_groups(known, rest, 1, asked=[prompts[first.groups[0]]])
     assert rest[after.groups[0]].tolist() == prompts[first.groups[1]].tolist()
     assert after.gains[0] == pytest.approx(first.gains[1], rel=1e-4)
+
+
+def test_where_prompts_differ_the_same_group_tells_more_on_another_prompt() -> None:
+    known = knowledge()
+    z = known.z.copy()
+    z[2:4] = z[4:6] = z[:2]
+    plain = Knowledge(z, known.prompt, known.labels, known.posterior)
+    asked, same, other = (np.array([row, row + 1]) for row in (0, 2, 4))  # 0 to 3 are of one prompt
+    for one in (plain, plain.told_by_prompts(0.5)):
+        gain = [choose_groups(one, [group], 1, asked=[asked]).gains[0] for group in (same, other)]
+        if one is plain:
+            assert gain[0] == pytest.approx(gain[1])
+        else:
+            assert gain[0] < 0.95 * gain[1]
