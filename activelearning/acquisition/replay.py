@@ -79,16 +79,18 @@ def replay(
     labels: int,
     prior_precision: float,
     double_after: int | None = None,
+    draw: int = 0,
 ) -> Trace:
     """`labels` labels in batches, twice as large from `double_after` labels on.
 
-    Raises ValueError when the pool holds fewer pairs than that.
+    draw: another order in which chance takes the pairs, of the same votes: the mean of several tells what
+    chance does here with less noise. Raises ValueError when the pool holds fewer pairs than that.
     """
     if labels > len(world.pool) or batch < 1:
         raise ValueError(f"{labels} labels in batches of {batch}, but the pool has {len(world.pool)} pairs.")
     answers = draw_answers(world.counts, np.random.default_rng([seed, 0]))
     rng = np.random.default_rng([seed, 1])
-    queue = np.random.default_rng([seed, 2]).permutation(len(world.pool))
+    queue = np.random.default_rng([seed, 2, draw] if draw else [seed, 2]).permutation(len(world.pool))
     posterior = Posterior.prior(world.z.shape[1], prior_precision)
     known = np.zeros(0, dtype=np.int64)  # rows of world.pool
     free = np.ones(len(world.pool), dtype=np.bool_)

@@ -32,6 +32,7 @@ DATA = HERE.parents[1] / ".." / "shared" / "data"
 TUNING = range(90_000, 90_004)
 POINTS = (500, 1_000, 2_000)
 BATCH, DOUBLE_AFTER = 100, 1_000
+DRAWS = 4  # orders in which chance takes the pairs of a seed: its curve is their mean
 ABLATIONS = ("regret, no random share", "regret, random start")  # where they are told apart best
 
 
@@ -135,8 +136,12 @@ def measure(
                 continue
             begin = time.perf_counter()
             own = seeds if name.startswith(("random", "Laurel")) else seeds[: -(-2 * len(seeds) // 3)]
-            jobs = [(arm, split, seed, batch, labels, precision) for seed in own]
-            traces[name] = list(workers.map(_one, jobs))
+            draws = DRAWS if name == "random" else 1
+            jobs = [
+                (arm, split, seed, batch, labels, precision, draw) for seed in own for draw in range(draws)
+            ]
+            found = list(workers.map(_one, jobs))
+            traces[name] = [mean_trace(found[at : at + draws]) for at in range(0, len(found), draws)]
             report(about, name, traces, tables)
             print(f"    ({time.perf_counter() - begin:.0f} s)", flush=True)
 
@@ -167,8 +172,16 @@ def _load(world: World) -> None:
     _world = world
 
 
-def _one(job: tuple[Arm, str, int, int, int, float]) -> Trace:
-    arm, split, seed, batch, labels, precision = job
+def mean_trace(traces: list[Trace]) -> Trace:
+    """The mean of replays of one seed."""
+    fields = {
+        f.name: np.mean([getattr(t, f.name) for t in traces], axis=0) for f in dataclasses.fields(Trace)
+    }
+    return Trace(**{**fields, "labels": traces[0].labels})
+
+
+def _one(job: tuple[Arm, str, int, int, int, float, int]) -> Trace:
+    arm, split, seed, batch, labels, precision, draw = job
     world = worlds.split(_world, split, seed)
     assert world is not None
     return replay(
@@ -179,6 +192,7 @@ def _one(job: tuple[Arm, str, int, int, int, float]) -> Trace:
         labels=labels,
         prior_precision=precision,
         double_after=DOUBLE_AFTER,
+        draw=draw,
     )
 
 

@@ -53,6 +53,15 @@ def test_labels_grow_by_the_batch_and_the_same_seed_gives_the_same_curve() -> No
     assert len(one.seconds) == 4
 
 
+def test_another_draw_is_another_order_of_the_same_votes() -> None:
+    """Once all pairs are labelled the order no longer matters."""
+    world = linear_world(3)
+    all_of_it = {"batch": len(world.pool) // 2, "labels": len(world.pool), "prior_precision": 0.2}
+    first, same, other = (replay(world, RANDOM, seed=5, draw=draw, **all_of_it) for draw in (0, 0, 2))
+    assert first.nll[0] == same.nll[0] != other.nll[0]
+    assert first.nll[-1] == pytest.approx(other.nll[-1], abs=1e-6)
+
+
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_every_recipe_replays_without_repeating_a_pair(name: str) -> None:
     world = linear_world(1, prompts=30)
