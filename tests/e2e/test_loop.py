@@ -108,7 +108,7 @@ def test_the_loop_turns_by_itself(chromium: Browser, tmp_path: Path):
         open_tab(admin, "Next batch")
         expect(admin.get_by_role("row", name=re.compile("Done 410 run 1 no. 1"))).to_contain_text("Promoted")
         admin.get_by_role("link", name="Batch 1").click()
-        expect(admin.locator("tbody tr")).to_have_count(8)
+        expect(admin.locator(".pairs > li")).to_have_count(8)
         receives_the_batch(stack, annotator, batch=1)
 
 
@@ -285,15 +285,18 @@ def train_and_watch(page: Page) -> None:
 
 
 def select_next(page: Page, pairs: int) -> int:
-    """Ask for a batch and count its rows, each with its reason."""
+    """Ask for a batch and count its lines, each of which opens on its reason."""
     open_tab(page, "Next batch")
     page.get_by_label("Pairs", exact=True).fill(str(pairs))
     page.locator("form", has=page.get_by_label("Pairs", exact=True)).get_by_role("button").click()
     expect(page.get_by_role("heading", name="Batch 1")).to_be_visible(timeout=SOON)
-    chosen = page.locator("tbody tr").count()
-    reasons = page.locator("tbody .why").all_inner_texts()
-    assert len(reasons) == chosen
-    assert all(len(reason) > 40 for reason in reasons)
+    chosen = page.locator(".pairs > li").count()
+    reasons = page.locator(".pairs__said > p:first-child")
+    assert reasons.count() == chosen
+    assert all(len(reason) > 40 for reason in reasons.all_text_contents())
+    expect(reasons.first).to_be_hidden()
+    page.locator(".pairs summary").first.click()
+    expect(reasons.first).to_be_visible()
     return chosen
 
 
