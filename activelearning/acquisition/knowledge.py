@@ -68,8 +68,8 @@ class Knowledge:
     prompt_features: Floats | None = field(default=None)
     effects: PromptEffects | None = None
 
-    def told_by_prompts(self, ratio: float) -> Knowledge:
-        """The same labels where each prompt has a part of its own; ratio: its variance in prior variances."""
+    def told_by_prompts(self, variance: float) -> Knowledge:
+        """The same labels where each prompt has a part of its own; variance: of that, in every direction."""
         rows = ~self.labels.held_out
         effects = prompt_effects(
             self.z,
@@ -78,7 +78,7 @@ class Knowledge:
             self.labels.second[rows],
             self.labels.votes[rows],
             self.posterior,
-            ratio,
+            variance,
         )
         return replace(self, posterior=effects.posterior, effects=effects)
 

@@ -1,7 +1,7 @@
 """What the votes of one prompt tell about other prompts: less with every vote.
 
 What makes a response better is not quite the same in every prompt: θ_p = θ + u_p with u_p ~ N(0, σ² I),
-σ² = ρ/λ, each prompt its own, beside θ ~ N(0, I/λ). Votes in prompt p with A_p = Σ v x xᵀ then tell of θ, and
+each prompt its own, beside θ ~ N(0, I/λ). Votes in prompt p with A_p = Σ v x xᵀ then tell of θ, and
 so of all other prompts,
 
     B_p = A_p (I + σ² A_p)⁻¹,    Σ = (λI + Σ_p B_p)⁻¹,
@@ -10,7 +10,7 @@ never more than I/σ² however many they are. One vote more on x adds exactly v�
 
     x̃ = C_p x,    v̂ = v/(1 + σ² v xᵀC_p x),    C_p = (I + σ² A_p)⁻¹,    C_p' = C_p − σ² v̂ x̃ x̃ᵀ:
 
-what a prompt has told already is taken off the directions that its pairs still open. ρ = 0 is the model in
+what a prompt has told already is taken off the directions that its pairs still open. σ = 0 is the model in
 which every prompt is alike (Woodbury's identity throughout).
 """
 
@@ -49,13 +49,12 @@ def prompt_effects(
     second: Positions,
     votes: Floats,
     posterior: Posterior,
-    ratio: float,
+    variance: float,
 ) -> PromptEffects:
-    """After votes (m,) on the pairs (first, second) (m,), rows of z (n, q). ratio: ρ > 0.
+    """After votes (m,) on the pairs (first, second) (m,), rows of z (n, q). variance: σ² > 0.
 
     The mean stays that of `posterior`: only how sure it is changes.
     """
-    variance = ratio / posterior.prior_precision
     q = z.shape[1]
     left = np.array(z, dtype=np.float32)
     precision = posterior.prior_precision * np.eye(q)

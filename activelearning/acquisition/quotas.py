@@ -58,8 +58,8 @@ class Recipe:
     None: no such check. prompt_cap, cluster_cap: pairs which one prompt, or one cluster of prompts, may take
     outside the random share; None: four times the fair share, see `group_cap` and `cluster_caps`. keep:
     candidates which greedy selection looks at. beta: weight of the prompt entropy beside BALD, or the
-    sharpness of power sampling; None: the rule's own. prompt_effect: ρ, how much what is better differs
-    between prompts, in variances of what they share, see `prompt_effects`; None: not at all.
+    sharpness of power sampling; None: the rule's own. prompt_effect: with which variance, in logits²
+    for a pair of typical length, what is better differs between prompts, see `prompt_effects`; None: none.
     outlier_quantile: what D-optimality leaves out, see thinning.density_floor.
     """
 
@@ -105,7 +105,7 @@ def _recipe(name: str, *parts: tuple[Rule, float], **settings: object) -> Recipe
 
 
 DEFAULT = "regret"
-PROMPT_EFFECT = 0.3  # random labels are predicted best with about this (docs/decisions_choosing.md)
+PROMPT_EFFECT = 1.0  # see docs/decisions_choosing.md
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         recipe.name: recipe
