@@ -1,23 +1,18 @@
 """Queue the groups that people should rank or rate next: they become items ahead of everything else."""
 
-import dataclasses
 from collections.abc import Collection, Sequence
 
-import numpy as np
 from django.db import transaction
-from django.db.models import Max
 
 from accounts.models import User
 from accounts.services import audit
-from activelearning.acquisition.repeat import overlap_sample
 from activelearning.acquisition.selection import SelectedPair as Chosen
-from activelearning.models import LoopPolicy, SelectedPair, SelectionBatch
-from activelearning.services import auditing, group_audit, grouping, withdrawing
+from activelearning.models import LoopPolicy, SelectionBatch
+from activelearning.services import auditing, group_audit, grouping, recording, withdrawing
 from activelearning.services.group_audit import Group
 from activelearning.services.grouping import GroupChoice
 from activelearning.services.policies import policy_of
-from annotation.models.project import MOST_VOTES, Project
-from annotation.models.work import Item
+from annotation.models.project import Project
 from annotation.services import items
 
 Pick = tuple[Chosen, Group]
@@ -25,7 +20,7 @@ Pick = tuple[Chosen, Group]
 
 @transaction.atomic
 def queue(
-    *, project: Project, choice: GroupChoice, strategy: str, actor: User | None, refill: bool
+    *, project: Project, choice: GroupChoice, actor: User | None, refill: bool
 ) -> SelectionBatch | None:
     """Write the batch and make its groups the first items people get; None when no group remains.
 
@@ -40,25 +35,11 @@ def queue(
     chosen = _still_open(project, choice, awaited)
     if not chosen:
         return None
-    number = (project.selection_batches.aggregate(last=Max("number"))["last"] or 0) + 1
-    twice = _twice(project, policy, choice, chosen, awaited)
-    batch = SelectionBatch.objects.create(
-        project=project,
-        number=number,
-        ensemble=choice.ensemble,
-        strategy=strategy,
-        config={
-            **dataclasses.asdict(choice.recipe),
-            "overlap": {"propensity": policy.overlap_share, "ranks": sorted(twice)},
-            "refill": refill,
-        },
-        seed=choice.seed,
-        candidates=choice.selection.candidates,
-        notes=list(choice.selection.notes),
-        survey=None if choice.survey is None else dataclasses.asdict(choice.survey),
-    )
+    new = [pair.rank for pair, group in chosen if pair.reason != "audit" and group not in awaited]
+    twice = recording.drawn_twice(project, policy, choice.seed, new)
+    batch = recording.write_batch(project=project, choice=choice, policy=policy, twice=twice, refill=refill)
     _queue(batch, policy, chosen, awaited, twice)
-    detail = {"batch": number, "groups": len(chosen)}
+    detail = {"batch": batch.number, "groups": len(chosen)}
     audit.record(actor=actor, project=project, action="selection", detail=detail)
     return batch
 
@@ -77,21 +58,6 @@ def _still_open(project: Project, choice: GroupChoice, awaited: Collection[Group
     ]
 
 
-def _twice(
-    project: Project,
-    policy: LoopPolicy,
-    choice: GroupChoice,
-    chosen: Sequence[Pick],
-    awaited: Collection[Group],
-) -> set[int]:
-    """Ranks of the groups that get a vote more than others: drawn uniformly, all with the same chance."""
-    new = [pair.rank for pair, group in chosen if pair.reason != "audit" and group not in awaited]
-    if project.overlap >= MOST_VOTES:
-        return set()
-    drawn = overlap_sample(len(new), policy.overlap_share, np.random.default_rng([choice.seed, 4]))
-    return {new[position] for position in drawn.positions}
-
-
 def _queue(
     batch: SelectionBatch,
     policy: LoopPolicy,
@@ -105,10 +71,7 @@ def _queue(
         project=project,
         groups=[sorted(group) for _, group in chosen],
         priority=batch.number,
-        origins=[
-            Item.Origin.RANDOM if pair.reason in ("audit", "random") else Item.Origin.SELECTED
-            for pair, _ in chosen
-        ],
+        origins=recording.origins(pair for pair, _ in chosen),
         overlaps=[
             measured if group in awaited else more if pair.rank in twice else None for pair, group in chosen
         ],
@@ -116,18 +79,4 @@ def _queue(
     group_audit.note_queued(
         project=project, items=dict(zip((group for _, group in chosen), queued, strict=True))
     )
-    SelectedPair.objects.bulk_create(
-        SelectedPair(
-            batch=batch,
-            rank=pair.rank,
-            item=item,
-            response_a_id=int(pair.response_a),
-            response_b_id=int(pair.response_b),
-            reason=pair.reason,
-            explanation=pair.explanation,
-            scores=dataclasses.asdict(pair.scores),
-            propensity=pair.propensity,
-            cluster=pair.cluster,
-        )
-        for (pair, _), item in zip(chosen, queued, strict=True)
-    )
+    recording.write_picks(batch, (pair for pair, _ in chosen), queued)

@@ -1,29 +1,31 @@
 """Queue what people should judge next: the pairs that were chosen become items ahead of everything else."""
 
-import dataclasses
 import secrets
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 
-import numpy as np
 from django.db import transaction
 from django.db.models import Max
 
 from accounts.models import User
 from accounts.services import audit
-from activelearning.acquisition.repeat import overlap_sample
 from activelearning.acquisition.selection import SelectedPair as Chosen
 from activelearning.models import LoopPolicy, SelectedPair, SelectionBatch
-from activelearning.services import auditing, choosing, group_queue, grouping, steering, withdrawing
+from activelearning.services import (
+    auditing,
+    choosing,
+    group_queue,
+    grouping,
+    recording,
+    steering,
+    withdrawing,
+)
 from activelearning.services.choosing import Choice
 from activelearning.services.holding import held
 from activelearning.services.policies import policy_of
 from activelearning.services.repeating import Plan
-from annotation.models.project import MOST_VOTES, Project
-from annotation.models.work import Item
+from annotation.models.project import Project
 from annotation.services import items
-
-BY_CHANCE = ("audit", "random")
 
 
 class InvalidSelection(ValueError):
@@ -80,42 +82,24 @@ def queue(
     it was chosen is left out, but for one of the audit set that still wants votes; so is a pair that a score
     picked of a prompt that measures by now. None when no pair remains. refill: it came between two turns.
     """
-    strategy = choice.strategy
     if isinstance(choice, grouping.GroupChoice):
-        return group_queue.queue(
-            project=project, choice=choice, strategy=strategy, actor=actor, refill=refill
-        )
-    project = Project.objects.select_for_update(no_key=True).get(
-        pk=project.pk
-    )  # batches are numbered in turn
+        return group_queue.queue(project=project, choice=choice, actor=actor, refill=refill)
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # numbers are given in turn
     policy = policy_of(project)
     withdrawing.withdraw(project, choice.ensemble)
     awaited = auditing.awaited(project=project, policy=policy)
     chosen = _still_open(project, choice, awaited)
     if not chosen and not choice.again.repeats:
         return None
-    number = (project.selection_batches.aggregate(last=Max("number"))["last"] or 0) + 1
-    twice = _twice(project, policy, choice, chosen, awaited)
-    batch = SelectionBatch(
-        project=project,
-        number=number,
-        ensemble=choice.ensemble,
-        strategy=strategy,
-        config=dataclasses.asdict(choice.recipe),
-        seed=choice.seed,
-        candidates=choice.selection.candidates,
-        notes=list(choice.selection.notes),
-        survey=None if choice.survey is None else dataclasses.asdict(choice.survey),
-    )
-    batch.config["overlap"] = {"propensity": policy.overlap_share, "ranks": sorted(twice)}
-    batch.config["refill"] = refill
-    batch.save()
+    new = [pair.rank for pair in chosen if pair.reason != "audit" and _key(pair) not in awaited]
+    twice = recording.drawn_twice(project, policy, choice.seed, new)
+    batch = recording.write_batch(project=project, choice=choice, policy=policy, twice=twice, refill=refill)
     _queue_new(batch, policy, chosen, awaited, twice)
     repeated = _queue_again(batch, choice.again)
     if not chosen and not repeated:
         batch.delete()
         return None
-    detail = {"batch": number, "pairs": len(chosen) + repeated}
+    detail = {"batch": batch.number, "pairs": len(chosen) + repeated}
     audit.record(actor=actor, project=project, action="selection", detail=detail)
     return batch
 
@@ -131,23 +115,6 @@ def _still_open(project: Project, choice: Choice, awaited: Collection[auditing.P
     ]
 
 
-def _twice(
-    project: Project,
-    policy: LoopPolicy,
-    choice: Choice,
-    chosen: Sequence[Chosen],
-    awaited: Collection[auditing.Pair],
-) -> set[int]:
-    """Ranks of the new pairs that get a vote more than others, so that quality can be measured: drawn
-    uniformly, all with the same chance.
-    """
-    new = [pair.rank for pair in chosen if pair.reason != "audit" and _key(pair) not in awaited]
-    if project.overlap >= MOST_VOTES:
-        return set()
-    drawn = overlap_sample(len(new), policy.overlap_share, np.random.default_rng([choice.seed, 4]))
-    return {new[position] for position in drawn.positions}
-
-
 def _queue_new(
     batch: SelectionBatch,
     policy: LoopPolicy,
@@ -161,28 +128,13 @@ def _queue_new(
         project=project,
         pairs=[(int(pair.response_a), int(pair.response_b)) for pair in chosen],
         priority=batch.number,
-        origins=[Item.Origin.RANDOM if pair.reason in BY_CHANCE else Item.Origin.SELECTED for pair in chosen],
+        origins=recording.origins(chosen),
         overlaps=[
             measured if _key(pair) in awaited else more if pair.rank in twice else None for pair in chosen
         ],
     )
     auditing.note_queued(project=project, items=dict(zip(map(_key, chosen), queued, strict=True)))
-    SelectedPair.objects.bulk_create(
-        SelectedPair(
-            batch=batch,
-            rank=pair.rank,
-            item=item,
-            response_a_id=int(pair.response_a),
-            response_b_id=int(pair.response_b),
-            reason=pair.reason,
-            explanation=pair.explanation,
-            scores=dataclasses.asdict(pair.scores),
-            propensity=pair.propensity,
-            cluster=pair.cluster,
-            neighbours=[dataclasses.asdict(one) for one in pair.neighbours],
-        )
-        for pair, item in zip(chosen, queued, strict=True)
-    )
+    recording.write_picks(batch, chosen, queued)
 
 
 def _queue_again(batch: SelectionBatch, again: Plan) -> int:
