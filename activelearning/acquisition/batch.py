@@ -8,7 +8,6 @@ import numpy as np
 
 from activelearning.acquisition.knowledge import Knowledge, Outlook, outlook
 from activelearning.acquisition.pool import Floats, Positions
-from activelearning.acquisition.posterior import quadratic_form
 from activelearning.acquisition.quotas import Recipe, Rule, cluster_caps, group_cap, interleave, plan_quotas
 from activelearning.acquisition.rules import BUILDERS, Stage, aim_of, target_moment
 from activelearning.acquisition.thinning import thin
@@ -103,11 +102,11 @@ def promise(
     z, variance = known.z, view.variance
     if known.effects is not None:
         z = known.effects.z
-        variance = quadratic_form(z, first, second, sigma)
+        variance = known.arithmetic.quadratic_form(z, first, second, sigma)
     if aim == "d_optimal":
         return np.log1p(view.information * variance)
     spread = sigma @ target_moment(known, first, second, rng, regret=aim == "regret") @ sigma
-    reach = quadratic_form(z, first, second, spread)
+    reach = known.arithmetic.quadratic_form(z, first, second, spread)
     return np.asarray(view.information * reach / (1.0 + view.information * variance))
 
 

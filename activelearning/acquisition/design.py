@@ -22,13 +22,10 @@ v what a vote on that tells, see `prompt_effects`; a pick changes both for the p
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from activelearning.acquisition.arithmetic import NUMPY, Arithmetic
 from activelearning.acquisition.pool import Floats, Mask, Positions, Reals
-from activelearning.acquisition.posterior import quadratic_form
 from activelearning.acquisition.prompt_effects import PromptEffects, Saturation
-
-Singles = NDArray[np.float32]
 
 
 class GreedyDesign:
@@ -36,7 +33,7 @@ class GreedyDesign:
 
     z: (n, q) features; first, second: (N,) rows of z; information: v (N,) ∈ (0, ¼] of a vote on each;
     covariance: Σ (q, q); target: M (q, q), or None for D-optimality. effects: what the prompts have told
-    already, of the same n responses; None where all prompts are alike.
+    already, of the same n responses; None where all prompts are alike. arithmetic: who carries out the sums.
     """
 
     def __init__(
@@ -49,60 +46,65 @@ class GreedyDesign:
         target: Floats | None = None,
         *,
         effects: PromptEffects | None = None,
+        arithmetic: Arithmetic = NUMPY,
     ) -> None:
         used, place = np.unique(np.concatenate([first, second]), return_inverse=True)
         self._z = np.ascontiguousarray(z[used], dtype=np.float32)
         narrow = place.astype(np.int32)
         self._first, self._second = narrow[: len(first)], narrow[len(first) :]
-        self.v = np.array(information, dtype=np.float64)
+        vote = np.asarray(information, dtype=np.float64)
         self._saturation: Saturation | None = None
         if effects is not None:
             plain, self._z = self._z, np.ascontiguousarray(effects.z[used], dtype=np.float32)
             self._saturation = Saturation(
-                effects.variance, plain, self._z, effects.prompt[used], self._first, self._second, self.v
+                effects.variance, plain, self._z, effects.prompt[used], self._first, self._second, vote
             )
-            self.v = self._saturation.information()
+            vote = self._saturation.information()
         self.covariance = np.array(covariance, dtype=np.float64)
-        self.s2 = quadratic_form(self._z, self._first, self._second, self.covariance)
-        self.reach: Floats | None = None  # xᵀΣMΣx of every pair
-        self._spread = np.zeros((0, 0))
+        self._spread: Floats | None = None
         if target is not None:
             self._spread = self.covariance @ np.asarray(target, dtype=np.float64) @ self.covariance
-            self.reach = quadratic_form(self._z, self._first, self._second, self._spread)
+        self._pairs = arithmetic.pair_state(
+            self._z, self._first, self._second, vote, self.covariance, self._spread
+        )
 
     def __len__(self) -> int:
-        return len(self.v)
+        return len(self._first)
+
+    @property
+    def s2(self) -> Floats:
+        """xᵀΣx of every candidate under the batch so far, (N,), logits²."""
+        return self._pairs.values()[1]
 
     def information_gains(self) -> Floats:
         """log(1 + v s²) of every candidate under the batch so far, (N,), nats."""
-        return np.log1p(self.v * np.maximum(self.s2, 0.0))
+        v, s2, _ = self._pairs.values()
+        return np.log1p(v * np.maximum(s2, 0.0))
 
     def information_gain(self, index: int) -> float:
-        return float(np.log1p(self.v[index] * max(self.s2[index], 0.0)))
+        v, s2 = self._pairs.at(index)
+        return float(np.log1p(v * max(s2, 0.0)))
 
     def gains(self) -> Floats:
         """What is maximised: the fall of tr(ΣM) where there is a target, else the information gain; (N,)."""
-        if self.reach is None:
-            return self.information_gains()
-        return self.v * np.maximum(self.reach, 0.0) / (1.0 + self.v * np.maximum(self.s2, 0.0))
+        return self._pairs.gains()
 
     def best(self, allowed: Mask) -> int | None:
         """The allowed candidate with the largest gain, ties to the lower position; None where none is."""
         if not len(self) or not allowed.any():
             return None
-        return int(np.argmax(np.where(allowed, self.gains(), -np.inf)))
+        return self._pairs.best(allowed)
 
     def pick(self, index: int) -> float:
         """Take one vote on candidate `index` into account; returns its information gain in nats."""
         x = (self._z[self._first[index]] - self._z[self._second[index]]).astype(np.float64)
-        v = float(self.v[index])
+        v, _ = self._pairs.at(index)
         gain = self.observe(x, v)
         if self._saturation is not None:
             told = self._saturation.observe(index, x, v)
-            self.v[told.pairs] = told.information
-            self.s2[told.pairs] = told.quadratic_form(self.covariance)
-            if self.reach is not None:
-                self.reach[told.pairs] = told.quadratic_form(self._spread)
+            reach = None if self._spread is None else told.quadratic_form(self._spread)
+            s2 = told.quadratic_form(self.covariance)
+            self._pairs.put(told.pairs, told.information, s2, reach, told.responses, told.z)
         return gain
 
     def observe(self, x: Reals, v: float) -> float:
@@ -111,23 +113,15 @@ class GreedyDesign:
         c = self.covariance @ x
         s2 = max(float(c @ x), 0.0)
         k = v / (1.0 + v * s2)
-        if self.reach is None:
-            (along,) = self._along(c)
-        else:
+        h, m = None, 0.0
+        if self._spread is not None:
             h = self._spread @ x
             m = float(h @ x)
-            along, across = self._along(c, h)
-            self.reach += k * along * (k * m * along - 2.0 * across)
             cross = np.outer(c, h)
             self._spread += k * k * m * np.outer(c, c) - k * (cross + cross.T)
-        self.s2 -= k * along**2
+        self._pairs.learn(k, c, h, m)
         self.covariance -= k * np.outer(c, c)
         return float(np.log1p(v * s2))
-
-    def _along(self, *directions: Floats) -> list[Floats]:
-        """direction·y of every candidate y, (N,) for each direction; the features are read once for all."""
-        each = np.stack(directions).astype(np.float32) @ self._z.T
-        return [np.asarray(row[self._first] - row[self._second], dtype=np.float64) for row in each]
 
 
 def greedy_batch(design: GreedyDesign, n: int) -> tuple[Positions, Floats]:

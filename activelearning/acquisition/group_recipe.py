@@ -8,10 +8,11 @@ its most telling pair and what adds most; where those are few, more are formed o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from activelearning.acquisition.arithmetic import NUMPY, Arithmetic
 from activelearning.acquisition.group_pool import DrawnGroup, OpenGroups, draw_groups
 from activelearning.acquisition.groups import choose_groups, form_groups
 from activelearning.acquisition.knowledge import Knowledge, learn, outlook
@@ -59,12 +60,14 @@ def select_groups(
     rng: np.random.Generator,
     recipe: Recipe,
     target: CandidatePairs | None = None,
+    arithmetic: Arithmetic = NUMPY,
 ) -> GroupSelection:
     """Up to n groups, new ones of at most `size` responses; fewer where no more are open. No group twice.
 
     found: as rows of the pool. labelled: pairs within the answers so far, each with 2/k of the votes on its
-    group of k. target: pairs for which the model is to be good; None: the open and the labelled ones. Without
-    features all is drawn at random. Raises PoolError for a size below 2.
+    group of k. target: pairs for which the model is to be good; None: the open and the labelled ones.
+    arithmetic: as for `select_batch`. Without features all is drawn at random. Raises PoolError for a size
+    below 2.
     """
     if n < 0:
         raise ValueError(f"n is {n}; ask for zero or more groups.")
@@ -75,7 +78,7 @@ def select_groups(
         return _selection(pool, found, None, picks, n, notes)
     quotas = largest_remainder(n, {rule: 1.0 - recipe.random_share, "random": recipe.random_share})
     drawn = draw_groups(found, quotas["random"], size, rng)
-    known = _knowledge(pool, found, labelled, target, recipe, rng)
+    known = replace(_knowledge(pool, found, labelled, target, recipe, rng), arithmetic=arithmetic)
     if not len(known.labels) and known.members is None:
         rule = "d_optimal" if recipe.cold_start == "d_optimal" else "i_optimal"
     if recipe.prompt_effect is not None:

@@ -94,7 +94,9 @@ def choose_groups(
     v = outlook(known, first, second).information * weight
     counts = ~np.isin(pair_keys(first, second, len(known.z)), [] if closed is None else closed)
     sigma = known.posterior.covariance
-    design = GreedyDesign(known.z, first, second, v, sigma, target, effects=known.effects)
+    design = GreedyDesign(
+        known.z, first, second, v, sigma, target, effects=known.effects, arithmetic=known.arithmetic
+    )
     at_first = _summed(number, np.maximum(design.gains(), 0.0) * counts, every)[begin:]
     for row in np.flatnonzero(number < begin):
         design.pick(int(row))
@@ -141,7 +143,10 @@ def form_groups(
     first, second, number, _ = group_pairs(able)
     v = outlook(known, first, second).information
     sigma = known.posterior.covariance
-    gain = GreedyDesign(known.z, first, second, v, sigma, target, effects=known.effects).gains()
+    design = GreedyDesign(
+        known.z, first, second, v, sigma, target, effects=known.effects, arithmetic=known.arithmetic
+    )
+    gain = design.gains()
     is_open = ~np.isin(pair_keys(first, second, len(known.z)), [] if closed is None else closed)
     gain = np.where(is_open, np.maximum(gain, 0.0), -1.0)
     ends = np.searchsorted(number, np.arange(len(able) + 1))

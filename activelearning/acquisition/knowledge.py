@@ -6,13 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from activelearning.acquisition.arithmetic import NUMPY, Arithmetic
 from activelearning.acquisition.pool import Floats, Mask, Positions, Reals
-from activelearning.acquisition.posterior import (
-    Posterior,
-    choose_prior_precision,
-    fit_posterior,
-    quadratic_form,
-)
+from activelearning.acquisition.posterior import Posterior, choose_prior_precision, fit_posterior
 from activelearning.acquisition.projection import Singles
 from activelearning.acquisition.prompt_effects import PromptEffects, prompt_effects
 
@@ -54,6 +50,7 @@ class Knowledge:
     ensemble after temperature, None without one; tau: its tie logit. target_first, target_second: the pairs
     for which the model is to be good; None: those of the pool. prompt_features: (P, f), None: the means of z.
     effects: what the prompts have told already, see `told_by_prompts`; None where all prompts are alike.
+    arithmetic: who carries out the sums over all candidates.
     """
 
     z: Singles
@@ -67,6 +64,7 @@ class Knowledge:
     target_second: Positions | None = None
     prompt_features: Floats | None = field(default=None)
     effects: PromptEffects | None = None
+    arithmetic: Arithmetic = NUMPY
 
     def told_by_prompts(self, variance: float) -> Knowledge:
         """The same labels where each prompt has a part of its own; variance: of that, in every direction."""
@@ -140,7 +138,7 @@ def outlook(known: Knowledge, first: Positions, second: Positions) -> Outlook:
     """μ, s² and v = p(1 − p) of the moderated chance, for the given pairs."""
     reward = np.asarray(known.z @ known.posterior.mean.astype(np.float32), dtype=np.float64)
     mean = reward[first] - reward[second]
-    variance = quadratic_form(known.z, first, second, known.posterior.covariance)
+    variance = known.arithmetic.quadratic_form(known.z, first, second, known.posterior.covariance)
     scaled = mean / np.sqrt(1 + np.pi * variance / 8)
     information = 1.0 / (2.0 + 2.0 * np.cosh(np.minimum(np.abs(scaled), 500.0)))  # σ(x)σ(−x)
     return Outlook(mean, variance, information)

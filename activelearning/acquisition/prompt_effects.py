@@ -122,16 +122,17 @@ class Saturation:
         first, second = self._responses.place[self._first[pairs]], self._responses.place[self._second[pairs]]
         self._reach[pairs] -= self._variance * v * (along[first] - along[second]) ** 2
         told = self._variance * self._vote[pairs] * np.maximum(self._reach[pairs], 0.0)
-        return Told(pairs, left, first, second, self._vote[pairs] / (1.0 + told))
+        return Told(pairs, responses, left, first, second, self._vote[pairs] / (1.0 + told))
 
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """pairs: (m,) the candidates of a prompt; z: (k, q) its responses as C_p z; first, second: (m,) rows of
-    that; information: v̂ (m,).
+    """pairs: (m,) the candidates of a prompt; responses: (k,) rows of its responses, z: (k, q) they as C_p z;
+    first, second: (m,) rows of that; information: v̂ (m,).
     """
 
     pairs: Positions
+    responses: Positions
     z: Floats
     first: Positions
     second: Positions

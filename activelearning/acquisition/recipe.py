@@ -11,9 +11,11 @@ candidates and of a and b.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from activelearning.acquisition.arithmetic import NUMPY, Arithmetic
 from activelearning.acquisition.batch import Grown, grow
 from activelearning.acquisition.knowledge import Knowledge, Labels, learn, outlook
 from activelearning.acquisition.pairs import PairTable, label_table, pair_table, target_table
@@ -50,12 +52,14 @@ def select_batch(
     rng: np.random.Generator,
     recipe: Recipe | None = None,
     target: CandidatePairs | None = None,
+    arithmetic: Arithmetic = NUMPY,
 ) -> Selection:
     """Choose min(n, open candidates) pairs. No pair comes twice, none that is in `labelled`.
 
     target: pairs of the pool for which the model is to be good (deployment prompts, rollouts); None: the
-    candidates and the labelled pairs. Without features the batch is drawn at random; what else could not be
-    done stands in `notes`. Raises UnknownResponseError, PoolError.
+    candidates and the labelled pairs. arithmetic: who carries out the sums over all candidates. Without
+    features the batch is drawn at random; what else could not be done stands in `notes`. Raises
+    UnknownResponseError, PoolError.
     """
     if n < 0:
         raise ValueError(f"n is {n}; ask for zero or more pairs.")
@@ -68,7 +72,7 @@ def select_batch(
     if pool.features is None:
         return _blind(pool, pairs, n, size, rng)
     labels = label_table(pool, labelled)
-    known = _knowledge(pool, pairs, labels, target, recipe, rng)
+    known = replace(_knowledge(pool, pairs, labels, target, recipe, rng), arithmetic=arithmetic)
     grown = grow(known, pairs.first, pairs.second, n=size, recipe=recipe, rng=rng, watched=True)
     notes = [*grown.notes, *([f"Only {size} open pairs, {n} were asked for."] if size < n else [])]
     errors = grown.stage.errors if "error" in grown.quotas else None

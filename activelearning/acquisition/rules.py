@@ -76,6 +76,7 @@ class Stage:
                 sigma,
                 target,
                 effects=self.known.effects,
+                arithmetic=self.known.arithmetic,
             )
         return self.designs[aim]
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from activelearning.acquisition.arithmetic import NUMPY, Arithmetic
 from activelearning.acquisition.pool import Floats, Positions
-from activelearning.acquisition.posterior import Posterior, quadratic_form
+from activelearning.acquisition.posterior import Posterior
 from activelearning.acquisition.projection import Singles
 
 TOP_SHARE = 0.8
@@ -51,16 +52,23 @@ class Shortlist:
 
 
 def shortlist(
-    shards: Iterable[Shard], posterior: Posterior, target: Floats, *, keep: int, seed: int
+    shards: Iterable[Shard],
+    posterior: Posterior,
+    target: Floats,
+    *,
+    keep: int,
+    seed: int,
+    arithmetic: Arithmetic = NUMPY,
 ) -> Shortlist:
-    """At most `keep` pairs of all shards. target: M (q, q), see `target.moment`, of a sample of the pool."""
+    """At most `keep` pairs of all shards. target: M (q, q), see `target.moment`, of a sample of the pool;
+    arithmetic: who carries out the sums."""
     q = len(posterior.mean)
     spread = posterior.covariance @ target @ posterior.covariance
     top = _Best(int(keep * TOP_SHARE), q)
     drawn = _Best(keep, q)  # the rest is taken from it, as many as the top leaves room for
     pairs = 0
     for shard in shards:
-        gain = first_gain(shard.z, shard.first, shard.second, posterior, spread)
+        gain = first_gain(shard.z, shard.first, shard.second, posterior, spread, arithmetic)
         key = random_keys(shard.number, seed)
         top.offer(gain, shard, gain)
         drawn.offer(key, shard, gain)
@@ -79,14 +87,19 @@ def shortlist(
 
 
 def first_gain(
-    z: Singles, first: Positions, second: Positions, posterior: Posterior, spread: Floats
+    z: Singles,
+    first: Positions,
+    second: Positions,
+    posterior: Posterior,
+    spread: Floats,
+    arithmetic: Arithmetic = NUMPY,
 ) -> Floats:
     """v xᵀΣMΣx/(1 + v s²) of every pair, (N,). spread: ΣMΣ (q, q)."""
     reward = np.asarray(z @ posterior.mean.astype(np.float32), dtype=np.float64)
-    variance = quadratic_form(z, first, second, posterior.covariance)
+    variance = arithmetic.quadratic_form(z, first, second, posterior.covariance)
     scaled = (reward[first] - reward[second]) / np.sqrt(1 + np.pi * variance / 8)
     v = 1.0 / (2.0 + 2.0 * np.cosh(np.minimum(np.abs(scaled), 500.0)))
-    return np.asarray(v * quadratic_form(z, first, second, spread) / (1.0 + v * variance))
+    return np.asarray(v * arithmetic.quadratic_form(z, first, second, spread) / (1.0 + v * variance))
 
 
 def random_keys(number: Positions, seed: int) -> Floats:

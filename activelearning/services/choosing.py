@@ -29,7 +29,15 @@ from activelearning.acquisition.selection import Reason, SelectedPair, Selection
 from activelearning.acquisition.survey import Survey
 from activelearning.models import AuditPair, LoopPolicy, SelectionBatch
 from activelearning.models import SelectedPair as Queued
-from activelearning.services import aiming, auditing, featuring, repeating, surveying, withdrawing
+from activelearning.services import (
+    aiming,
+    auditing,
+    calculating,
+    featuring,
+    repeating,
+    surveying,
+    withdrawing,
+)
 from annotation.interchange.snapshot import read_splits
 from annotation.interchange.split import assign_splits
 from annotation.models.content import Response
@@ -250,7 +258,16 @@ def _select(
     share = min(round(AUDIT_SHARE * size), len(waiting))
     eligible = _subset(others, ~on_test)
     wanted = min(size - share, len(eligible))
-    picked = select_batch(pool, eligible, labelled, n=wanted, rng=rng, recipe=recipe, target=target)
+    picked: Selection
+    picked, on_device = calculating.select(
+        "pairs",
+        *(pool, eligible, labelled),
+        candidates=len(eligible),
+        n=wanted,
+        rng=rng,
+        recipe=recipe,
+        target=target,
+    )
     short = size - share - len(picked.pairs)
     share += min(short, len(waiting) - share)
     audit = _audit(pool, waiting, due[:share], rng)
@@ -263,6 +280,7 @@ def _select(
         )
     if size < n:
         notes.append(f"Only {size} open pairs, {n} were asked for.")
+    notes += [on_device] if on_device else []
     measuring = tuple(
         dataclasses.replace(pair, reason="audit", explanation=AUDIT) for pair in (*audit, *by_chance.pairs)
     )

@@ -37,20 +37,28 @@ class SelectionUnderWay(InvalidSelection):
 
 
 def select(
-    *, project: Project, n: int, actor: User | None = None, seed: int | None = None, wait: float = 60.0
+    *,
+    project: Project,
+    n: int,
+    actor: User | None = None,
+    seed: int | None = None,
+    wait: float = 60.0,
+    patience: float | None = choosing.PATIENCE,
 ) -> SelectionBatch | None:
     """Queue up to `n` pairs nobody has judged, each with the reason it was chosen; None if there is none.
 
     Scores every candidate pair with the active ensemble; without one the pairs are drawn at random. In
     projects that rank or rate these are groups of responses, see `grouping`.
-    wait: seconds for another selection to end. Raises `InvalidSelection`, `scoring.ScoringFailed`.
+    wait: seconds for another selection to end. patience: seconds for texts to be embedded where there is no
+    ensemble, None: as long as it takes. Raises `InvalidSelection`, `scoring.ScoringFailed`.
     """
     with alone(project, wait=wait) as mine:
         if not mine:
             raise SelectionUnderWay(
                 f"Another selection for {project.slug} is being made: try again when its batch is there."
             )
-        return queue(project=project, choice=choose(project=project, n=n, seed=seed), actor=actor)
+        choice = choose(project=project, n=n, seed=seed, patience=patience)
+        return queue(project=project, choice=choice, actor=actor)
 
 
 def alone(project: Project, *, wait: float = 0.0) -> AbstractContextManager[bool]:
@@ -61,15 +69,22 @@ def alone(project: Project, *, wait: float = 0.0) -> AbstractContextManager[bool
     return held(f"selection/{project.pk}", wait=wait)
 
 
-def choose(*, project: Project, n: int, seed: int | None = None) -> Choice:
+def choose(
+    *, project: Project, n: int, seed: int | None = None, patience: float | None = choosing.PATIENCE
+) -> Choice:
     """The first half of `select`, which takes long and queues nothing. Raises as `select` does."""
     if n < 1:
         raise InvalidSelection(f"{n} pairs: ask for at least one.")
     seed = secrets.randbits(48) if seed is None else seed
-    recipe = steering.recipe_for(project)
-    if project.kind != Project.Kind.PAIRWISE:
-        return grouping.choose(project=project, n=n, seed=seed, recipe=recipe, policy=policy_of(project))
-    return choosing.choose(project=project, n=n, seed=seed, recipe=recipe, policy=policy_of(project))
+    way = choosing.choose if project.kind == Project.Kind.PAIRWISE else grouping.choose
+    return way(
+        project=project,
+        n=n,
+        seed=seed,
+        recipe=steering.recipe_for(project),
+        policy=policy_of(project),
+        patience=patience,
+    )
 
 
 @transaction.atomic

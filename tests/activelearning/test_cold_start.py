@@ -1,18 +1,20 @@
 """Before the first run the recipe goes by the texts; where they are not embedded, chance chooses."""
 
 from collections import Counter
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from django.core.management import call_command
 from django.urls import reverse
 
 from activelearning.acquisition.pool import ResponsePool
 from activelearning.acquisition.recipe import select_batch
 from activelearning.acquisition.selection import Selection
 from activelearning.models import LoopPolicy, SelectionBatch
-from activelearning.services import aiming, choosing, featuring, policies, selecting, withdrawing
+from activelearning.services import aiming, calculating, featuring, policies, selecting, withdrawing
 from activelearning.services.arms import _first_scored_batch
 from activelearning.services.holding import held
 from activelearning.tasks import embed
@@ -71,6 +73,14 @@ def test_the_first_batch_follows_the_recipes_cold_start(monkeypatch: pytest.Monk
 
 
 @pytest.mark.django_db
+def test_the_command_waits_until_all_is_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = world(monkeypatch)
+    calls = scored.embed_as(monkeypatch, scored.anything)
+    call_command("select", project.slug, "--n", "5", stdout=StringIO())
+    assert calls == [None]
+
+
+@pytest.mark.django_db
 def test_what_looks_alike_is_not_asked_about_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of nine responses to each prompt eight read the same: chance would mostly compare those."""
     project = world(monkeypatch, random_share=0.0)
@@ -122,7 +132,7 @@ def test_caps_go_by_the_kinds_that_the_page_shows(monkeypatch: pytest.MonkeyPatc
         given.append(pool)
         return select_batch(pool, *rest, **values)
 
-    monkeypatch.setattr(choosing, "select_batch", noted)
+    monkeypatch.setitem(calculating.FUNCTIONS, "pairs", noted)
     batch = selecting.select(project=project, n=40, seed=1)
     kind = dict(zip(given[0].prompt_id.tolist(), given[0].kind.tolist(), strict=True))
     pairs = {(kind[str(pair.item.prompt_id)], pair.cluster) for pair in batch.pairs.select_related("item")}

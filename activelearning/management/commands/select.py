@@ -11,7 +11,7 @@ from annotation.models.content import Response
 from annotation.models.project import Project
 from rewardmodel.services.scoring import ScoringFailed
 
-PATIENCE = 600.0  # seconds for a selection that is being made: nobody waits at a page
+WAIT = 600.0  # seconds for a selection that is being made: nobody waits at a page
 
 
 class Command(LaurelCommand):
@@ -30,7 +30,7 @@ class Command(LaurelCommand):
     def perform(self, *, project: str, n: int, seed: int | None) -> dict[str, Any]:
         target = project_named(project)
         try:
-            batch = select(project=target, n=n, seed=seed, wait=PATIENCE)
+            batch = select(project=target, n=n, seed=seed, wait=WAIT, patience=None)
         except (InvalidSelection, ScoringFailed) as error:
             raise Refusal(str(error)) from error
         if batch is None:
