@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from activelearning.acquisition.arithmetic import NUMPY, Arithmetic
+from activelearning.acquisition.describing import pair_scores
 from activelearning.acquisition.group_pool import DrawnGroup, OpenGroups, draw_groups
 from activelearning.acquisition.groups import choose_groups, form_groups
-from activelearning.acquisition.knowledge import Knowledge, learn, outlook
+from activelearning.acquisition.knowledge import Knowledge, learn
 from activelearning.acquisition.pairs import label_table, target_table
 from activelearning.acquisition.pool import CandidatePairs, Floats, LabelledPairs, Positions, ResponsePool
 from activelearning.acquisition.projection import fit_projection
 from activelearning.acquisition.quotas import Recipe, Rule, interleave, largest_remainder
 from activelearning.acquisition.rules import target_moment
 from activelearning.acquisition.selection import Context, PairScores, Reason, SelectedPair, Selection, explain
-from activelearning.acquisition.uncertainty import pair_differences
 
 MOST_RESPONSES = 64  # of one prompt, that a group is formed of: a sample holds groups as good
 AMPLE = 2  # so many candidates for each group wanted, where the prompts have them
@@ -232,23 +232,9 @@ def _selection(
 def _scores(known: Knowledge, picks: list[_Pick]) -> list[PairScores]:
     """Of each pick's pair before the batch; gain and stake of its whole group."""
     first, second = (np.array([pick.pair[side] for pick in picks], dtype=np.int64) for side in (0, 1))
-    view = outlook(known, first, second)
-    mean, disagreement = view.mean, None
-    if known.members is not None:
-        said = pair_differences(known.members, first, second)
-        mean, disagreement = said.mean, said.disagreement
-    chance = 1 / (1 + np.exp(-np.clip(mean, -500, 500)))
-    learned = known.members is not None or len(known.labels) > 0
+    found = pair_scores(known, first, second)
     return [
-        PairScores(
-            disagreement=None if disagreement is None else float(disagreement[i]),
-            margin=abs(float(mean[i])) if learned else None,
-            probability=float(chance[i]) if learned else None,
-            deviation=float(np.sqrt(max(view.variance[i], 0.0))),
-            gain=pick.gain,
-            stake=pick.stake,
-        )
-        for i, pick in enumerate(picks)
+        replace(score, gain=pick.gain, stake=pick.stake) for pick, score in zip(picks, found, strict=True)
     ]
 
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from activelearning.acquisition.arithmetic import NUMPY, Arithmetic
 from activelearning.acquisition.batch import Grown, grow
-from activelearning.acquisition.knowledge import Knowledge, Labels, learn, outlook
+from activelearning.acquisition.describing import pair_scores
+from activelearning.acquisition.knowledge import Knowledge, Labels, learn
 from activelearning.acquisition.pairs import PairTable, label_table, pair_table, target_table
 from activelearning.acquisition.pool import (
     CandidatePairs,
@@ -38,7 +39,6 @@ from activelearning.acquisition.selection import (
     Selection,
     explain,
 )
-from activelearning.acquisition.uncertainty import pair_differences
 
 NEIGHBOURS = 3
 
@@ -175,35 +175,24 @@ def _describe(pool: ResponsePool, pairs: PairTable, known: Knowledge, grown: Gro
 def _scores(
     known: Knowledge, first: Positions, second: Positions, grown: Grown, rows: Positions
 ) -> list[PairScores]:
-    view = outlook(known, first, second)
-    mean, chance = view.mean, 1 / (1 + np.exp(-np.clip(view.mean, -500, 500)))
-    disagreement: Floats | None = None
-    if known.members is not None:
-        said = pair_differences(known.members, first, second)
-        mean, disagreement = said.mean, said.disagreement
-        chance = 1 / (1 + np.exp(-np.clip(mean, -500, 500)))
-    learned = known.members is not None or len(known.labels) > 0
     stakes = grown.stage.stakes()
     place = np.minimum(np.searchsorted(grown.kept, rows), len(grown.kept) - 1)
     seen = grown.kept[place] == rows
     errors = grown.stage.errors if "error" in grown.quotas else None
     return [
-        PairScores(
-            disagreement=None if disagreement is None else float(disagreement[i]),
-            margin=abs(float(mean[i])) if learned else None,
-            probability=float(chance[i]) if learned else None,
-            deviation=float(np.sqrt(max(view.variance[i], 0.0))),
+        replace(
+            score,
             gain=pick.gain,
             stake=float(stakes[place[i]]) if seen[i] else None,
             expected_error=float(errors.expected[place[i]]) if errors and seen[i] else None,
         )
-        for i, pick in enumerate(grown.picks)
+        for i, (pick, score) in enumerate(zip(grown.picks, pair_scores(known, first, second), strict=True))
     ]
 
 
 def _turned(score: PairScores) -> PairScores:
     assert score.probability is not None  # noqa: S101
-    return PairScores(**{**score.__dict__, "probability": 1.0 - score.probability})
+    return replace(score, probability=1.0 - score.probability)
 
 
 def _percentiles(grown: Grown, scores: list[PairScores]) -> list[float]:

@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rewardmodel.training import encoder, files
-from rewardmodel.training.config import TrainingConfig
 from rewardmodel.training.failure import ScoringInputError
 from rewardmodel.training.scoring import time_limit
 
@@ -23,16 +22,12 @@ def main(arguments: list[str] | None = None) -> int:
 
     TEXTS.parquet has a column `text`; OUT.npz holds vectors (n, d) float32, a row for each text in its order.
     """
-    defaults = TrainingConfig()
     parser = argparse.ArgumentParser(
         prog="python -m rewardmodel.training.scoring.embed", description="Embed texts."
     )
     parser.add_argument("texts", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--cache", type=Path, help="where embeddings are kept (default: beside OUT)")
-    parser.add_argument("--encoder", default=defaults.encoder, help="a folder or a Hugging Face id")
-    parser.add_argument("--windows", type=int, default=defaults.windows, help="of a long text, averaged")
-    parser.add_argument("--seconds", type=float, help="stop embedding after so long, with exit code 3")
+    time_limit.add_options(parser)
     given = parser.parse_args(arguments)
     return time_limit.carry_out(lambda report: _embed(given, report), given.seconds)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from rewardmodel.training import data, encoder, features, files
-from rewardmodel.training.config import TrainingConfig
 from rewardmodel.training.scoring import time_limit
 
 
@@ -21,16 +20,12 @@ def main(arguments: list[str] | None = None) -> int:
 
     OUT.npz: response_id (n,), features (n, f) float32, standardised over these responses.
     """
-    defaults = TrainingConfig()
     parser = argparse.ArgumentParser(
         prog="python -m rewardmodel.training.scoring.featurise", description="Features without an ensemble."
     )
     parser.add_argument("responses", type=Path, help="a file with the columns of responses.parquet")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--cache", type=Path, help="where embeddings are kept (default: beside OUT)")
-    parser.add_argument("--encoder", default=defaults.encoder, help="a folder or a Hugging Face id")
-    parser.add_argument("--windows", type=int, default=defaults.windows, help="of a long text, averaged")
-    parser.add_argument("--seconds", type=float, help="stop embedding after so long, with exit code 3")
+    time_limit.add_options(parser)
     given = parser.parse_args(arguments)
     return time_limit.carry_out(lambda report: _featurise(given, report), given.seconds)
 
