@@ -117,8 +117,8 @@ class GreedyDesign:
         if self._spread is not None:
             h = self._spread @ x
             m = float(h @ x)
-            cross = np.outer(c, h)
-            self._spread += k * k * m * np.outer(c, c) - k * (cross + cross.T)
+            cross = np.outer(k * c, h - (k * m / 2) * c)  # and its transpose: −k(chᵀ + hcᵀ) + k²m ccᵀ
+            self._spread -= cross + cross.T
         self._pairs.learn(k, c, h, m)
         self.covariance -= k * np.outer(c, c)
         return float(np.log1p(v * s2))

@@ -139,6 +139,7 @@ def test_caps_go_by_the_kinds_that_the_page_shows(monkeypatch: pytest.MonkeyPatc
     assert len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs}) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_the_first_model_ranks_anew_what_nobody_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     project = world(monkeypatch)

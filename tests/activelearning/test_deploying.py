@@ -126,6 +126,7 @@ def test_without_deployment_prompts_nothing_is_aimed_at() -> None:
     assert aim(scored.candidates(5)) == aiming.Aim(None)
 
 
+@pytest.mark.slow
 def test_pairs_come_as_often_as_their_prompts_are_like_the_deployment() -> None:
     project = scored.candidates(60, responses=4)
     deploying.add_prompts(project=project, prompts=[f"What is {n} there?" for n in range(80)])

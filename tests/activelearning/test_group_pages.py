@@ -50,6 +50,7 @@ def test_the_page_of_the_next_batch_speaks_of_groups(cast: Cast) -> None:
     assert "groups of responses" not in text
 
 
+@pytest.mark.slow
 def test_a_batch_shows_all_responses_of_a_group(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(12):
         factories.responses(factories.prompt(cast.project), 4)

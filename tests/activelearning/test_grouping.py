@@ -49,6 +49,7 @@ def measured(project: Project) -> set[int]:
 # --- what is chosen --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ranking", "rating"])
 def test_a_batch_of_groups_follows_the_recipe(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     project = ranked.world(kind, prompts=40, responses=5)
@@ -75,6 +76,7 @@ def test_a_batch_of_groups_follows_the_recipe(kind: str, monkeypatch: pytest.Mon
     assert not batch.pairs.filter(reason="regret", item__prompt__in=measuring).exists()
 
 
+@pytest.mark.slow
 def test_two_selections_do_not_choose_the_same_group(monkeypatch: pytest.MonkeyPatch) -> None:
     project = ranked.world(prompts=20, responses=4)
     without_audit(project)
@@ -153,6 +155,7 @@ def test_a_new_group_is_as_large_as_most_items_are() -> None:
 # --- prompts that measure --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_audit_groups_are_drawn_once_and_their_pairs_measure(monkeypatch: pytest.MonkeyPatch) -> None:
     project = ranked.world(prompts=60, responses=5, overlap=1)
     LoopPolicy.objects.create(project=project, audit_pairs=9, audit_votes=2)
@@ -179,6 +182,7 @@ def test_audit_groups_are_drawn_once_and_their_pairs_measure(monkeypatch: pytest
     assert project.audit_pairs.count() == 9
 
 
+@pytest.mark.slow
 def test_an_audit_group_that_people_judged_unasked_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     project = ranked.world(prompts=30, responses=4, overlap=1)
     LoopPolicy.objects.create(project=project, audit_pairs=200, audit_votes=1)
@@ -189,6 +193,7 @@ def test_an_audit_group_that_people_judged_unasked_counts(monkeypatch: pytest.Mo
     assert {row.item_id for row in rows} <= {item.pk for item in judged}
 
 
+@pytest.mark.slow
 def test_no_audit_pair_is_drawn_twice_although_more_are_asked_for() -> None:
     project = ranked.world(prompts=20, responses=6)
     policy = LoopPolicy.objects.create(project=project, audit_pairs=6)
@@ -204,6 +209,7 @@ def test_no_audit_pair_is_drawn_twice_although_more_are_asked_for() -> None:
 # --- what an older model picked --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_picks_of_an_older_model_are_withdrawn_and_formed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     project = ranked.world(prompts=12, responses=4)
     without_audit(project)

@@ -207,6 +207,7 @@ def test_what_cannot_be_trained_ends_the_turn(monkeypatch: pytest.MonkeyPatch) -
     assert (turn.state, turn.note) == ("failed", "Too few prompts.")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_nothing_left_to_select_is_a_good_end(trainer: dict[str, list[Any]]) -> None:
     project = factories.project(overlap=100)

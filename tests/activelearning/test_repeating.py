@@ -111,6 +111,7 @@ def test_repeats_are_part_of_the_batch_and_its_first_work(world: World) -> None:
         assert pair.scores["effective"] == 2.0
 
 
+@pytest.mark.slow
 def test_what_waits_for_its_vote_is_not_asked_about_again(world: World) -> None:
     first = set(world.select().pairs.filter(reason="repeat").values_list("item", flat=True))
     second = set(world.select().pairs.filter(reason="repeat").values_list("item", flat=True))

@@ -91,6 +91,7 @@ def words(response: HttpResponse) -> str:
 # --- asking ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_is_started_once_and_sent(
     cast: Cast, sent: list[int], django_capture_on_commit_callbacks: object
 ) -> None:
@@ -120,6 +121,7 @@ def test_what_cannot_be_replayed_is_refused(cast: Cast, change: dict[str, object
         replaying.start(project=cast.project, **{**ASKED, **change})
 
 
+@pytest.mark.slow
 def test_too_few_labels_are_refused(cast: Cast) -> None:
     labels(cast.project, 74)
     with pytest.raises(CannotReplay, match="148 labelled pairs are too few"):
@@ -294,6 +296,7 @@ def test_too_few_labels_are_said_on_the_page(cast: Cast) -> None:
     assert '<button class="btn btn--primary" disabled>' in response.content.decode()
 
 
+@pytest.mark.slow
 def test_the_form_starts_a_replay_and_shows_it_waiting(cast: Cast) -> None:
     labels(cast.project)
     client = browser(cast.engineer)

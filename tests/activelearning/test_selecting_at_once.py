@@ -49,6 +49,7 @@ def somebody_selecting(project: Project) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_two_selections_at_once_both_get_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """Were they to choose side by side, both would choose the same: of one state and by one seed."""

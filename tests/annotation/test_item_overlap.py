@@ -343,6 +343,7 @@ def test_a_crowd_that_asks_at_once_asks_once() -> None:
     assert [(wants(item), free(item)) for item in done] == [(2, 1)] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_whoever_claims_meanwhile_never_finds_a_place_too_many() -> None:
     project = factories.project(overlap=1)

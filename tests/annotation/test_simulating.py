@@ -188,6 +188,7 @@ def with_ids(pairs: int) -> Project:
     return project
 
 
+@pytest.mark.slow
 def test_they_judge_by_the_truth_they_are_given_with_the_noise_that_is_stated() -> None:
     project = with_ids(10)
     truth = {f"{n}/{side}": 50.0 * (1 - side) for n in range(10) for side in (0, 1)}

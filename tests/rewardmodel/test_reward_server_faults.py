@@ -72,6 +72,7 @@ def test_a_stranger_is_refused_and_the_connection_goes_on(served, stub, monkeypa
     assert stub.asked == [["1"]]
 
 
+@pytest.mark.slow
 def test_what_took_too_long_is_not_scored_for_nobody(served, stub, monkeypatch):
     monkeypatch.setattr(server, "ANSWER_SECONDS", 0.2)
     stub.gate.clear()

@@ -86,6 +86,7 @@ def test_a_recipe_that_is_twice_as_fast_needs_half_the_labels() -> None:
     assert [point["value"] for point in by_name["random"]["curve"]] == pytest.approx([0.5, 0.6, 0.7, 0.8])
 
 
+@pytest.mark.slow
 def test_the_program_goes_on_where_it_was_and_says_the_same(tmp_path: Path) -> None:
     plan = Plan(("regret", "random"), 3, 25)
     for name in ("whole", "cut"):

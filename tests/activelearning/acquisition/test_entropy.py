@@ -24,6 +24,7 @@ def naive(features: np.ndarray, prompt_of: np.ndarray, acquired: list[int], k: i
     return (np.log(radius / radius.mean() + 1e-4) - digamma(inside + 1.0) / d)[prompt_of]
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 10_000),

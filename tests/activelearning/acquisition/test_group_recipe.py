@@ -85,6 +85,7 @@ def test_what_is_no_group_is_refused() -> None:
 # --- chance ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_chance_that_is_written_down_is_that_of_the_group() -> None:
     """One prompt of five responses, two of their pairs asked about; another whose group waits."""
     pool = ResponsePool(as_ids(list("abcdexyz")), as_ids(list("pppppqqq")))
@@ -178,6 +179,7 @@ def test_every_recipe_chooses_groups(recipe: str, reason: str) -> None:
     assert ("groups are chosen" in " ".join(found.selection.notes)) == (recipe == "textbook")
 
 
+@pytest.mark.slow
 def test_groups_that_tell_most_teach_more_than_groups_by_chance() -> None:
     """Accuracy on all pairs of all prompts after four batches of six rankings, over eight small worlds."""
     gains = []

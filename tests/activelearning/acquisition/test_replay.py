@@ -44,6 +44,7 @@ def test_a_recipe_that_is_random_gains_nothing() -> None:
     assert found.low < 0 < found.high
 
 
+@pytest.mark.slow
 def test_labels_grow_by_the_batch_and_the_same_seed_gives_the_same_curve() -> None:
     world = linear_world(3)
     one = replay(world, Arm(RECIPES["mixed"]), seed=5, batch=30, labels=100, prior_precision=0.2)

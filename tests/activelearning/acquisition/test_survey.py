@@ -126,6 +126,7 @@ def test_a_large_pool_is_sampled_with_all_statuses_there() -> None:
     assert sum(kind.pool for kind in found.kinds) == 9000
 
 
+@pytest.mark.slow
 def test_labels_drawn_by_prompt_at_random_look_like_the_pool() -> None:
     differs = []
     for seed in range(40):

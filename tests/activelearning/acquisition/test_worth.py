@@ -139,6 +139,7 @@ def test_the_interval_covers_the_noise_of_audit_and_labels() -> None:
     assert 0.6 < width / gains.std() < 1.7
 
 
+@pytest.mark.slow
 def test_copies_of_a_pair_are_no_new_evidence() -> None:
     """Each of 100 audit pairs four times: as one prompt each they tell what 100 do, as 400 prompts more."""
     project = Project(6)
