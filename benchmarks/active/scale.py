@@ -1,10 +1,11 @@
 """A million pairs, and ten: time and memory of a selection.
 
-python -m benchmarks.active.scale [--pairs 1000000 2000000 5000000 10000000]
+python -m benchmarks.active.scale [--pairs 1000000 2000000 5000000 10000000] [--device cuda]
 
 Writes scale.csv. Every line is a process of its own, so that its peak memory is its own. 20 responses a
 prompt, 256 features, 2,000 labels, a batch of 500 by the default recipe. In one piece all pairs are scored
 and 50,000 kept; by shards of about 1,000,000 pairs the responses are made (in life: read) shard by shard.
+With --device the sums of the first are also carried out there by torch, and the 500 must be the same ones.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from activelearning.acquisition.arithmetic import NUMPY, Arithmetic
 from activelearning.acquisition.batch import grow, promise
 from activelearning.acquisition.design import GreedyDesign, greedy_batch
 from activelearning.acquisition.knowledge import Knowledge, Labels, learn, outlook
@@ -37,16 +40,19 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--pairs", type=int, nargs="+", default=[1_000_000, 2_000_000, 5_000_000, 10_000_000])
+    parser.add_argument("--device", help="cuda, cuda:1, …; cpu: torch, but no GPU")
     parser.add_argument("--one", nargs=2, metavar=("WAY", "PAIRS"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
         way, pairs = given.one
-        found = {"whole": in_one_piece, "shards": by_shards, "naive": naive}[way](int(pairs))
+        ways = {"whole": in_one_piece, "shards": by_shards, "naive": naive}
+        found = ways[way](int(pairs)) if way in ways else on_device(int(pairs), way)
         found["peak_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         print(json.dumps(found))
         return
     rows = [
         run("whole", given.pairs[0]),
+        *([run(given.device, given.pairs[0])] if given.device else []),
         *(run("shards", pairs) for pairs in given.pairs),
         run("naive", 5_000),
     ]
@@ -100,11 +106,11 @@ def timed(seconds: dict[str, float], step: str, work: Callable[[], object]) -> o
     return found
 
 
-def in_one_piece(pairs: int) -> dict:
+def in_one_piece(pairs: int, arithmetic: Arithmetic = NUMPY) -> dict:
     prompts = -(-pairs // (EACH * (EACH - 1) // 2) // 100) * 100 + 100
     z = responses(range(prompts))
     first, second = pairs_of(prompts)
-    known = knowledge(z, first, second)
+    known = replace(knowledge(z, first, second), arithmetic=arithmetic)
     rng = np.random.default_rng(0)
     seconds: dict[str, float] = {}
     view = timed(seconds, "mean, deviation and information of all", lambda: outlook(known, first, second))
@@ -113,12 +119,24 @@ def in_one_piece(pairs: int) -> dict:
         "gain of all for the default recipe",
         lambda: promise(known, first, second, view, RECIPE, rng),  # type: ignore[arg-type]
     )
-    timed(
+    grown = timed(
         seconds,
         "score all, keep 50,000, choose 500",
         lambda: grow(known, first, second, n=BATCH, recipe=RECIPE, rng=rng),
     )
-    return {"pairs": len(first), "seconds": seconds}
+    picks = [pick.candidate for pick in grown.picks]  # type: ignore[attr-defined]
+    return {"pairs": len(first), "seconds": seconds, "picks": picks}
+
+
+def on_device(pairs: int, device: str) -> dict:
+    """The same by torch on a device, once to wake it up and once for the clock, and the same picks."""
+    from activelearning.acquisition.device import DeviceArithmetic
+
+    there = DeviceArithmetic(device)
+    in_one_piece(10_000, there)
+    found, here = in_one_piece(pairs, there), in_one_piece(pairs)
+    assert found["picks"] == here["picks"], "a device must pick the same pairs"
+    return found
 
 
 def by_shards(pairs: int) -> dict:
