@@ -64,8 +64,12 @@ def plan(
     n: int,
     share: float,
     rng: np.random.Generator,
+    prompt_effect: float | None = None,
 ) -> Plan:
-    """At most `share` of a batch of `n`, none where there is nothing to learn from. Changes nothing."""
+    """At most `share` of a batch of `n`, none where there is nothing to learn from. Changes nothing.
+
+    prompt_effect: the recipe's, so that a vote is worth the same here and there.
+    """
     people = _people(project)
     most = min(RepeatConfig().most_votes, len(people))
     if pool.features is None or labelled is None or int(share * n + 1e-9) < 1 or most < 2:
@@ -76,12 +80,17 @@ def plan(
     labels = label_table(pool, labelled)
     few = _sample(candidates, rng)
     row_of = {int(pk): row for row, pk in enumerate(pool.response_id)}
-    first = np.concatenate([candidates.first[few], [row_of[one.response_a_id] for one in asked]])
-    second = np.concatenate([candidates.second[few], [row_of[one.response_b_id] for one in asked]])
-    reliability = _reliability(project, people)
-    gain, mean, variance, effect = _gains(
-        pool, labels, first.astype(np.int64), second.astype(np.int64), len(few), reliability, rng
+    first, second = (
+        np.concatenate([of_open[few], [row_of[pk] for pk in of_asked]]).astype(np.int64)
+        for of_open, of_asked in (
+            (candidates.first, [one.response_a_id for one in asked]),
+            (candidates.second, [one.response_b_id for one in asked]),
+        )
     )
+    reliability = _reliability(project, people)
+    known = _knowledge(pool, labels, first, second, rng, prompt_effect)
+    gain, mean, variance = _gains(known, first, second, len(few), rng)
+    effect = _effect(known, reliability)
     config = RepeatConfig(most_votes=most, share=share, **({} if effect is None else {"pair_effect": effect}))
     votes = _votes(project, len(few), asked)
     values = value_of_votes(
@@ -120,30 +129,48 @@ def _askable(project: Project, most: int) -> list[SoftLabel]:
     return list(labels.order_by("pk"))
 
 
-def _gains(
+def _knowledge(
     pool: ResponsePool,
     labels: Labels,
     first: Positions,
     second: Positions,
-    new: int,
-    reliability: float,
     rng: np.random.Generator,
-) -> tuple[Floats, Floats, Floats, float | None]:
-    """Gain, μ and s² of every pair, the first `new` of them open; ω² where held-out labels tell it."""
+    prompt_effect: float | None,
+) -> Knowledge:
     assert pool.features is not None  # noqa: S101  asked before
     z = fit_projection(pool.features, first, second, rng).apply(pool.features)
     prompt = np.unique(pool.prompt_id, return_inverse=True)[1]
     known = Knowledge(z, prompt, labels, learn(z, prompt, labels, rng))
+    return known if prompt_effect is None else known.told_by_prompts(prompt_effect)
+
+
+def _gains(
+    known: Knowledge, first: Positions, second: Positions, new: int, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats]:
+    """Gain, μ and s² of every pair, the first `new` of them open."""
     view = outlook(known, first, second)
     aimed = slice(0, new) if new else slice(None)
-    target = moment(z, first[aimed], second[aimed], posterior=known.posterior, rng=rng)
-    design = GreedyDesign(z, first, second, view.information, known.posterior.covariance, target)
+    target = moment(known.z, first[aimed], second[aimed], posterior=known.posterior, rng=rng)
+    design = GreedyDesign(
+        known.z,
+        first,
+        second,
+        view.information,
+        known.posterior.covariance,
+        target,
+        effects=known.effects,
+    )
+    return design.gains(), view.mean, view.variance
+
+
+def _effect(known: Knowledge, reliability: float) -> float | None:
+    """ω² of a pair's own, where held-out labels tell it."""
+    labels = known.labels
     apart = labels.held_out
     unseen = outlook(known, labels.first[apart], labels.second[apart])
-    effect = pair_effect_variance(
+    return pair_effect_variance(
         labels.shares[apart], labels.votes[apart], unseen.mean, reliability=reliability
-    )
-    return design.gains(), view.mean, view.variance, effect.variance
+    ).variance
 
 
 def _votes(project: Project, new: int, asked: Sequence[SoftLabel]) -> PairVotes:

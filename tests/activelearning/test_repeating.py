@@ -31,7 +31,7 @@ class World:
     project: Project
     people: list[User]
 
-    def plan(self, n: int = 10, share: float = 0.5) -> repeating.Plan:
+    def plan(self, n: int = 10, share: float = 0.5, prompt_effect: float | None = None) -> repeating.Plan:
         aggregating.refresh(project=self.project)
         pool, _ = choosing.pool_of(self.project, self.project.ensembles.get(), None)
         taken = choosing.taken_pairs(self.project)
@@ -51,6 +51,7 @@ class World:
             n=n,
             share=share,
             rng=np.random.default_rng(0),
+            prompt_effect=prompt_effect,
         )
 
     def select(self, n: int = 10) -> SelectionBatch:
@@ -92,6 +93,13 @@ def test_votes_that_are_split_are_asked_about_and_said_so(world: World) -> None:
     assert said[True] == "The 2 people who voted disagree."
     assert said.get(False) != said[True]
     assert found[0].scores["value"] > found[0].scores["replaced"]
+
+
+def test_another_vote_is_worth_less_where_every_prompt_has_a_part_of_its_own(world: World) -> None:
+    """What the votes of a prompt have told is taken off what another one on the same pair tells."""
+    plain, own = (world.plan(8, 0.5, variance).repeats for variance in (None, 1.0))
+    assert 0 < len(own) < len(plain)
+    assert max(one.scores["value"] for one in own) < min(one.scores["value"] for one in plain)
 
 
 def test_never_more_than_the_share_of_a_batch(world: World) -> None:
