@@ -125,9 +125,14 @@ class _NumpyPairs:
         self._z[responses] = z
 
     def _along(self, *directions: Floats) -> list[Floats]:
-        """direction·x of every pair, (N,) for each direction; the features are read once for all."""
-        each = np.stack(directions).astype(np.float32) @ self._z.T
-        return [np.asarray(row[self._first] - row[self._second], dtype=np.float64) for row in each]
+        """direction·x of every pair, (N,) for each direction.
+
+        A response's products lie beside each other: so each response is looked up once for all directions.
+        """
+        each = self._z @ np.stack(directions, axis=1).astype(np.float32)
+        found = each.take(self._first, axis=0)
+        found -= each.take(self._second, axis=0)
+        return [np.array(column, dtype=np.float64) for column in found.T]
 
 
 class _Numpy:

@@ -139,12 +139,13 @@ class Told:
     information: Floats
 
     def quadratic_form(self, matrix: Floats) -> Floats:
-        """x̃ᵀ(matrix)x̃ of each, (m,): one product over the responses, of which there are fewer than pairs."""
+        """x̃ᵀ(matrix)x̃ of each, (m,), for a symmetric matrix: one product over the responses, the fewer."""
         half = self.z @ matrix
         a, b = self.first, self.second
         if len(self.z) ** 2 <= 4 * len(a):  # most pairs of the prompt are candidates
-            table = half @ self.z.T
-            return np.asarray(table[a, a] + table[b, b] - table[a, b] - table[b, a], dtype=np.float64)
+            table = half @ self.z.T  # symmetric, as the matrix is
+            own = table.diagonal()
+            return own.take(a) + own.take(b) - 2.0 * table.take(a * len(self.z) + b)
         x = self.z[a] - self.z[b]
         return np.asarray(np.einsum("ij,ij->i", half[a] - half[b], x), dtype=np.float64)
 
