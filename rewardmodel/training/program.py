@@ -14,6 +14,11 @@ from rewardmodel.training import files, stopping
 from rewardmodel.training.failure import TrainingError, explain
 
 
+TICK = (
+    0.05  # seconds: files are stamped by a clock that lags behind time.time() by up to a tick of the kernel
+)
+
+
 def carry_out(work: Callable[[stopping.Stop], object], status: Path | None = None) -> int:
     """The exit code of a program: 0; 1 with the reason on standard error and in `status`/failure.json; 143
     after SIGTERM, with what was done saved. Of several processes the first to fail gives the reason: the
@@ -40,6 +45,6 @@ def carry_out(work: Callable[[stopping.Stop], object], status: Path | None = Non
 
 def _told_since(path: Path, began: float) -> bool:
     try:
-        return path.stat().st_mtime >= began
+        return path.stat().st_mtime >= began - TICK
     except OSError:
         return False

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,17 @@ def test_the_first_process_to_fail_gives_the_reason(
     assert program.carry_out(second, tmp_path) == 1
     assert reason(tmp_path) == "The disk is full."
     assert "connection" in capsys.readouterr().err  # its own words are in the log
+
+
+def test_a_file_whose_stamp_lags_by_a_tick_is_of_this_attempt(tmp_path: Path) -> None:
+    def second(_: stopping.Stop) -> None:
+        program.carry_out(lambda _: fail("The disk is full."), tmp_path)
+        stamp = time.time_ns() - 20_000_000
+        os.utime(tmp_path / "failure.json", ns=(stamp, stamp))
+        fail("The connection to the first process was lost.")
+
+    program.carry_out(second, tmp_path)
+    assert reason(tmp_path) == "The disk is full."
 
 
 def test_the_reason_of_an_earlier_attempt_is_replaced(tmp_path: Path) -> None:
