@@ -13,7 +13,6 @@ from pathlib import Path
 from rewardmodel.training import files, stopping
 from rewardmodel.training.failure import TrainingError, explain
 
-
 TICK = (
     0.05  # seconds: files are stamped by a clock that lags behind time.time() by up to a tick of the kernel
 )
