@@ -304,7 +304,7 @@ def test_the_form_starts_a_replay_and_shows_it_waiting(cast: Cast) -> None:
     response = client.post(url, {"recipes": ["regret"], "seeds": 5, "batch": 10}, follow=True)
     assert "Waiting for a training worker" in words(response)
     assert "No training worker is running." in words(response)
-    assert "Regret Queued engineer" in words(page(cast))
+    assert "Queued Regret engineer" in words(page(cast))
 
 
 def test_what_is_wrong_is_said_beside_the_form(cast: Cast) -> None:
