@@ -11,11 +11,13 @@ from activelearning.acquisition.worth import (
     Arm,
     Audit,
     Worth,
+    _Summary,
     should_fall_back,
     should_return,
     thinned,
     worth,
 )
+from rewardmodel.evaluation import clustered
 from tests.activelearning.acquisition.arms import Project, Q, first
 
 
@@ -47,6 +49,21 @@ def test_gain_is_the_difference_of_two_accuracies() -> None:
     assert found.high is not None
     assert found.low < found.gain < found.high
     assert found.missing is found.reason is None
+
+
+@pytest.mark.parametrize("prompts", [5, 8, 40])
+def test_intervals_hold_the_truth_however_few_the_prompts(prompts: int) -> None:
+    """Twenty pairs of each prompt are right or wrong together: 95 % intervals for a mean that is 0."""
+    rng = np.random.default_rng(prompts)
+    prompt = np.repeat(np.arange(prompts), 20)
+    draws = clustered.resamples(prompts, 1000, rng)
+    summary = _Summary(prompt, np.ones(len(prompt)), draws, rng)
+    held = 0
+    for _ in range(400):
+        values = rng.standard_normal(prompts)[prompt] + 0.5 * rng.standard_normal(len(prompt))
+        found = summary.of(values, 0.0)
+        held += found.low <= 0 <= found.high
+    assert 0.92 <= held / 400 <= 0.98
 
 
 def test_arms_exchanged_turn_the_sign() -> None:
