@@ -6,6 +6,7 @@ same picks but where single precision cannot tell two gains apart.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -15,11 +16,39 @@ from activelearning.acquisition.posterior import Integers, quadratic_form
 from activelearning.acquisition.projection import Singles
 
 
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Before the first pick. z: (n, q), may be kept; first, second: (N,) rows of it; information: v (N,), is
+    copied; covariance: Σ (q, q); spread: ΣMΣ (q, q), None without a target.
+    """
+
+    z: Singles
+    first: Integers
+    second: Integers
+    information: Floats
+    covariance: Floats
+    spread: Floats | None
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """Pairs (m,) that now have these v, s² and, with a target, xᵀΣMΣx (m,); responses (k,) and their features
+    (k, q) from now on.
+    """
+
+    pairs: Positions
+    information: Floats
+    s2: Floats
+    reach: Floats | None
+    responses: Positions
+    z: Reals
+
+
 class PairState(Protocol):
     """What a design keeps of each of N pairs x: v, s² = xᵀΣx and, where there is a target, xᵀΣMΣx; (N,)."""
 
-    def values(self) -> tuple[Floats, Floats, Floats | None]:
-        """v, s², xᵀΣMΣx as they stand; not to be changed."""
+    def values(self) -> tuple[Floats, Floats]:
+        """v and s² as they stand; not to be changed."""
         ...
 
     def at(self, index: int) -> tuple[float, float]:
@@ -38,16 +67,8 @@ class PairState(Protocol):
         """A vote was cast: s² −= k (c·x)², xᵀΣMΣx += k (c·x)(k m (c·x) − 2 h·x). c, h: (q,)."""
         ...
 
-    def put(
-        self,
-        pairs: Positions,
-        information: Floats,
-        s2: Floats,
-        reach: Floats | None,
-        responses: Positions,
-        z: Reals,
-    ) -> None:
-        """Set v, s², xᵀΣMΣx of these pairs (m,), and the features (k, q) of these responses (k,)."""
+    def put(self, change: Change) -> None:
+        """Some pairs and responses are others now."""
         ...
 
 
@@ -58,38 +79,20 @@ class Arithmetic(Protocol):
         """As `posterior.quadratic_form`."""
         ...
 
-    def pair_state(
-        self,
-        z: Singles,
-        first: Integers,
-        second: Integers,
-        information: Floats,
-        covariance: Floats,
-        spread: Floats | None,
-    ) -> PairState:
-        """z: (n, q), may be kept; first, second: (N,) rows of it; information: v (N,), is copied;
-        covariance: Σ; spread: ΣMΣ, None without a target.
-        """
-        ...
+    def pair_state(self, start: Start) -> PairState: ...
 
 
 class _NumpyPairs:
-    def __init__(
-        self,
-        z: Singles,
-        first: Integers,
-        second: Integers,
-        information: Floats,
-        covariance: Floats,
-        spread: Floats | None,
-    ) -> None:
-        self._z, self._first, self._second = z, first, second
-        self._v = np.array(information, dtype=np.float64)
-        self._s2 = quadratic_form(z, first, second, covariance)
-        self._reach = None if spread is None else quadratic_form(z, first, second, spread)
+    def __init__(self, start: Start) -> None:
+        self._z, self._first, self._second = start.z, start.first, start.second
+        self._v = np.array(start.information, dtype=np.float64)
+        self._s2 = quadratic_form(start.z, start.first, start.second, start.covariance)
+        self._reach: Floats | None = None
+        if start.spread is not None:
+            self._reach = quadratic_form(start.z, start.first, start.second, start.spread)
 
-    def values(self) -> tuple[Floats, Floats, Floats | None]:
-        return self._v, self._s2, self._reach
+    def values(self) -> tuple[Floats, Floats]:
+        return self._v, self._s2
 
     def at(self, index: int) -> tuple[float, float]:
         return float(self._v[index]), float(self._s2[index])
@@ -110,19 +113,11 @@ class _NumpyPairs:
             self._reach += k * along * (k * m * along - 2.0 * across)
         self._s2 -= k * along**2
 
-    def put(
-        self,
-        pairs: Positions,
-        information: Floats,
-        s2: Floats,
-        reach: Floats | None,
-        responses: Positions,
-        z: Reals,
-    ) -> None:
-        self._v[pairs], self._s2[pairs] = information, s2
-        if self._reach is not None and reach is not None:
-            self._reach[pairs] = reach
-        self._z[responses] = z
+    def put(self, change: Change) -> None:
+        self._v[change.pairs], self._s2[change.pairs] = change.information, change.s2
+        if self._reach is not None and change.reach is not None:
+            self._reach[change.pairs] = change.reach
+        self._z[change.responses] = change.z
 
     def _along(self, *directions: Floats) -> list[Floats]:
         """direction·x of every pair, (N,) for each direction.
@@ -141,16 +136,8 @@ class _Numpy:
     def quadratic_form(self, z: Reals, first: Integers, second: Integers, matrix: Reals) -> Floats:
         return quadratic_form(z, first, second, matrix)
 
-    def pair_state(
-        self,
-        z: Singles,
-        first: Integers,
-        second: Integers,
-        information: Floats,
-        covariance: Floats,
-        spread: Floats | None,
-    ) -> PairState:
-        return _NumpyPairs(z, first, second, information, covariance, spread)
+    def pair_state(self, start: Start) -> PairState:
+        return _NumpyPairs(start)
 
 
 NUMPY: Arithmetic = _Numpy()

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from activelearning.acquisition.arithmetic import NUMPY, Arithmetic
+from activelearning.acquisition.arithmetic import NUMPY, Arithmetic, Change, Start
 from activelearning.acquisition.pool import Floats, Mask, Positions, Reals
 from activelearning.acquisition.prompt_effects import PromptEffects, Saturation
 
@@ -64,9 +64,8 @@ class GreedyDesign:
         self._spread: Floats | None = None
         if target is not None:
             self._spread = self.covariance @ np.asarray(target, dtype=np.float64) @ self.covariance
-        self._pairs = arithmetic.pair_state(
-            self._z, self._first, self._second, vote, self.covariance, self._spread
-        )
+        start = Start(self._z, self._first, self._second, vote, self.covariance, self._spread)
+        self._pairs = arithmetic.pair_state(start)
 
     def __len__(self) -> int:
         return len(self._first)
@@ -78,7 +77,7 @@ class GreedyDesign:
 
     def information_gains(self) -> Floats:
         """log(1 + v s²) of every candidate under the batch so far, (N,), nats."""
-        v, s2, _ = self._pairs.values()
+        v, s2 = self._pairs.values()
         return np.log1p(v * np.maximum(s2, 0.0))
 
     def information_gain(self, index: int) -> float:
@@ -104,7 +103,7 @@ class GreedyDesign:
             told = self._saturation.observe(index, x, v)
             reach = None if self._spread is None else told.quadratic_form(self._spread)
             s2 = told.quadratic_form(self.covariance)
-            self._pairs.put(told.pairs, told.information, s2, reach, told.responses, told.z)
+            self._pairs.put(Change(told.pairs, told.information, s2, reach, told.responses, told.z))
         return gain
 
     def observe(self, x: Reals, v: float) -> float:

@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from activelearning.acquisition.arithmetic import PairState
+from activelearning.acquisition.arithmetic import Change, PairState, Start
 from activelearning.acquisition.pool import Floats, Mask, Positions, Reals
 from activelearning.acquisition.posterior import Integers, square_root
-from activelearning.acquisition.projection import Singles
 
 CHUNK_PAIRS = 1 << 18  # 256 MB of differences at 256 features
 CHUNK_PAIRS_CPU = 1 << 12  # stays in the cache
@@ -33,16 +32,8 @@ class DeviceArithmetic:
         found = self.forms(self.tensor(z, torch.float32), self.rows(first), self.rows(second), matrix)
         return _array(found)
 
-    def pair_state(
-        self,
-        z: Singles,
-        first: Integers,
-        second: Integers,
-        information: Floats,
-        covariance: Floats,
-        spread: Floats | None,
-    ) -> PairState:
-        return _DevicePairs(self, z, first, second, information, covariance, spread)
+    def pair_state(self, start: Start) -> PairState:
+        return _DevicePairs(self, start)
 
     def forms(self, z: Tensor, first: Tensor, second: Tensor, matrix: Reals) -> Tensor:
         """xᵀAx of every pair, (N,), double."""
@@ -62,25 +53,18 @@ class DeviceArithmetic:
 
 
 class _DevicePairs:
-    def __init__(
-        self,
-        on: DeviceArithmetic,
-        z: Singles,
-        first: Integers,
-        second: Integers,
-        information: Floats,
-        covariance: Floats,
-        spread: Floats | None,
-    ) -> None:
+    def __init__(self, on: DeviceArithmetic, start: Start) -> None:
         self._on = on
-        self._z = on.tensor(z, torch.float32)
-        self._first, self._second = on.rows(first), on.rows(second)
-        self._v = on.tensor(information, torch.float64)
-        self._s2 = on.forms(self._z, self._first, self._second, covariance)
-        self._reach = None if spread is None else on.forms(self._z, self._first, self._second, spread)
+        self._z = on.tensor(start.z, torch.float32)
+        self._first, self._second = on.rows(start.first), on.rows(start.second)
+        self._v = on.tensor(start.information, torch.float64)
+        self._s2 = on.forms(self._z, self._first, self._second, start.covariance)
+        self._reach: Tensor | None = None
+        if start.spread is not None:
+            self._reach = on.forms(self._z, self._first, self._second, start.spread)
 
-    def values(self) -> tuple[Floats, Floats, Floats | None]:
-        return _array(self._v), _array(self._s2), None if self._reach is None else _array(self._reach)
+    def values(self) -> tuple[Floats, Floats]:
+        return _array(self._v), _array(self._s2)
 
     def at(self, index: int) -> tuple[float, float]:
         return float(self._v[index]), float(self._s2[index])
@@ -102,21 +86,13 @@ class _DevicePairs:
             self._reach += k * along * (k * m * along - 2.0 * across)
         self._s2 -= k * along.square()
 
-    def put(
-        self,
-        pairs: Positions,
-        information: Floats,
-        s2: Floats,
-        reach: Floats | None,
-        responses: Positions,
-        z: Reals,
-    ) -> None:
-        here = self._on.rows(pairs)
-        self._v[here] = self._on.tensor(information, torch.float64)
-        self._s2[here] = self._on.tensor(s2, torch.float64)
-        if self._reach is not None and reach is not None:
-            self._reach[here] = self._on.tensor(reach, torch.float64)
-        self._z[self._on.rows(responses)] = self._on.tensor(z, torch.float32)
+    def put(self, change: Change) -> None:
+        here = self._on.rows(change.pairs)
+        self._v[here] = self._on.tensor(change.information, torch.float64)
+        self._s2[here] = self._on.tensor(change.s2, torch.float64)
+        if self._reach is not None and change.reach is not None:
+            self._reach[here] = self._on.tensor(change.reach, torch.float64)
+        self._z[self._on.rows(change.responses)] = self._on.tensor(change.z, torch.float32)
 
     def _gains(self) -> Tensor:
         told = self._v * self._s2.clamp(min=0.0)

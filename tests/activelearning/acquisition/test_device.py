@@ -140,7 +140,9 @@ def test_the_program_carries_out_a_call_and_hands_the_generator_back(tmp_path: P
     assert run(tmp_path, "cpu").returncode == 0
     found, after = pickle.loads((tmp_path / "out").read_bytes())  # noqa: S301
     expected = select_batch(pool, candidates, None, rng=own, **options)  # type: ignore[arg-type]
-    assert [p.response_a for p in found.pairs] == [p.response_a for p in expected.pairs]
+    assert [(p.response_a, p.response_b) for p in found.pairs] == [
+        (p.response_a, p.response_b) for p in expected.pairs
+    ]
     assert after.random() == own.random() != np.random.default_rng(3).random()
 
 
