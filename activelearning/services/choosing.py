@@ -32,8 +32,8 @@ from activelearning.models import SelectedPair as Queued
 from activelearning.services import (
     aiming,
     auditing,
-    calculating,
     featuring,
+    on_device,
     repeating,
     surveying,
     withdrawing,
@@ -260,7 +260,7 @@ def _select(
     eligible = _subset(others, ~on_test)
     wanted = min(size - share, len(eligible))
     picked: Selection
-    picked, on_device = calculating.select(
+    picked, unused = on_device.select(
         "pairs",
         *(pool, eligible, labelled),
         candidates=len(eligible),
@@ -281,7 +281,7 @@ def _select(
         )
     if size < n:
         notes.append(f"Only {size} open pairs, {n} were asked for.")
-    notes += [on_device] if on_device else []
+    notes += [unused] if unused else []
     measuring = tuple(
         dataclasses.replace(pair, reason="audit", explanation=AUDIT) for pair in (*audit, *by_chance.pairs)
     )

@@ -22,7 +22,7 @@ from activelearning.acquisition.quotas import Recipe, recipe_named
 from activelearning.acquisition.selection import PairScores, SelectedPair
 from activelearning.models import LoopPolicy
 from activelearning.models import SelectedPair as Queued
-from activelearning.services import calculating, choosing, featuring, group_audit, surveying, withdrawing
+from activelearning.services import choosing, featuring, group_audit, on_device, surveying, withdrawing
 from activelearning.services.choosing import AUDIT, AUDIT_SHARE, Choice
 from activelearning.services.group_audit import AuditGroup, Group
 from annotation.answering.answer import MOST
@@ -103,7 +103,7 @@ def choose(
     learning, measuring = _parted(pool, found, apart)
     share = min(round(AUDIT_SHARE * n), len(due))
     chosen: GroupSelection
-    chosen, on_device = calculating.select(
+    chosen, unused = on_device.select(
         "groups",
         *(pool, learning, labelled),
         candidates=len(candidates),
@@ -122,7 +122,7 @@ def choose(
         pairs=tuple(pair for pair, _ in joined),
         quotas=dict(Counter(pair.reason for pair, _ in joined)),
         candidates=len(found) + len(due),
-        notes=tuple(_notes(chosen, len(joined), n, (lacking, aimed.note, on_device), drawn, policy)),
+        notes=tuple(_notes(chosen, len(joined), n, (lacking, aimed.note, unused), drawn, policy)),
     )
     by_texts = ensemble is None and pool.features is not None
     if by_texts:

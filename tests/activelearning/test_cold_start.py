@@ -14,7 +14,7 @@ from activelearning.acquisition.pool import ResponsePool
 from activelearning.acquisition.recipe import select_batch
 from activelearning.acquisition.selection import Selection
 from activelearning.models import LoopPolicy, SelectionBatch
-from activelearning.services import aiming, calculating, featuring, policies, selecting, withdrawing
+from activelearning.services import aiming, featuring, on_device, policies, selecting, withdrawing
 from activelearning.services.arms import _first_scored_batch
 from activelearning.services.holding import held
 from activelearning.tasks import embed
@@ -132,7 +132,7 @@ def test_caps_go_by_the_kinds_that_the_page_shows(monkeypatch: pytest.MonkeyPatc
         given.append(pool)
         return select_batch(pool, *rest, **values)
 
-    monkeypatch.setitem(calculating.FUNCTIONS, "pairs", noted)
+    monkeypatch.setitem(on_device.FUNCTIONS, "pairs", noted)
     batch = selecting.select(project=project, n=40, seed=1)
     kind = dict(zip(given[0].prompt_id.tolist(), given[0].kind.tolist(), strict=True))
     pairs = {(kind[str(pair.item.prompt_id)], pair.cluster) for pair in batch.pairs.select_related("item")}

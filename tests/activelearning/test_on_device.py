@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from activelearning.models import LoopPolicy, SelectionBatch
-from activelearning.services import calculating, selecting
+from activelearning.services import on_device, selecting
 from annotation.models.project import Project
 from tests.activelearning import ranked, scored
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow  # a child that loads torch
 def _large_pools(settings: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pools of a test count as large; each has its folders and draws for itself."""
     scored.own_folders(settings, tmp_path)
-    monkeypatch.setattr(calculating, "MANY", 10)
+    monkeypatch.setattr(on_device, "MANY", 10)
 
 
 def world(kind: str, monkeypatch: pytest.MonkeyPatch) -> Project:
