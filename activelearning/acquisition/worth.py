@@ -243,14 +243,16 @@ class _Summary:
         count = self.draws @ clustered.sums_by_prompt(self.weight, self.prompt, prompts)
         means = total[count > 0] / count[count > 0]
         measured = len(np.unique(self.prompt[self.weight > 0]))
-        means = means.mean() + _few(measured) * (means - means.mean())
+        means = means.mean() + few_prompts(measured) * (means - means.mean())
         means = means + self.rng.normal(scale=np.sqrt(variance), size=len(means))
         low, high = np.quantile(means, [0.025, 0.975])
         return Estimate(float(np.average(values, weights=self.weight)), float(low), float(high))
 
 
-def _few(prompts: int) -> float:
-    """By how much resamples of so few prompts must be spread: 1.6 for five, 1.02 for a hundred."""
+def few_prompts(prompts: int) -> float:
+    """By how much an interval from so few prompts must be wider than their spread says: 1.6 for five, 1.02
+    for a hundred.
+    """
     freedom = max(prompts - 1, 1)
     return float(np.sqrt(1 + 1 / freedom) * stdtrit(freedom, 0.975) / ndtri(0.975))
 

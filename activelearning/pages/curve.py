@@ -80,7 +80,8 @@ def _audited(turn: LoopTurn) -> dict[str, Any] | None:
     found: dict[str, Any] = getattr(turn, "audited", None) or {}
     if found.get("accuracy") is None or found["n"] < FEWEST_DECIDED:
         return None
-    value, reach = found["accuracy"], 1.96 * found["standard_error"]
+    value = found["accuracy"]
+    reach = found.get("reach", 1.96 * found["standard_error"])  # estimates of older turns have none
     return {"value": value, "low": max(0.0, value - reach), "high": min(1.0, value + reach), "n": found["n"]}
 
 

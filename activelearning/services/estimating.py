@@ -24,6 +24,7 @@ from activelearning.acquisition.worth import (
     Arm,
     Audit,
     Worth,
+    few_prompts,
     worth,
 )
 from activelearning.models import LoopTurn
@@ -40,6 +41,7 @@ from rewardmodel.services import scoring
 logger = logging.getLogger(__name__)
 
 WATCHED = 500  # open pairs of which every model says who wins
+NORMAL = 1.96  # standard errors on each side of a 95 % interval
 MOST_RESPONSES = 20  # of one prompt: their pairs are enough to draw from
 
 Pair = tuple[int, int]
@@ -130,19 +132,27 @@ def _plain(found: Worth) -> dict[str, Any]:
 
 
 def _accuracy(difference: Floats, shares: Floats, prompts: Ids) -> dict[str, float | int | None]:
-    """On the decided audit pairs, with its standard error: that of as many single pairs, or the larger one of
-    the prompts, whose pairs are right or wrong together (Cameron, Gelbach and Miller 2008)."""
+    """On the decided audit pairs, with its standard error and half of its 95 % interval: those of as many
+    single pairs, or the larger ones of the prompts, whose pairs are right or wrong together (Cameron, Gelbach
+    and Miller 2008).
+    """
     decided = decisions(shares[:, [0, 2, 1]])
     right = hits(difference, decided)[decided != 0]
     if not len(right):
-        return {"accuracy": None, "standard_error": None, "n": 0}
+        return {"accuracy": None, "standard_error": None, "reach": None, "n": 0}
     value = float(right.mean())
     # (k + ½)/(n + 1) keeps an accuracy of 0 or 1 from having no error at all.
     p = (float(right.sum()) + 0.5) / (len(right) + 1)
     alone = float(np.sqrt(p * (1 - p) / len(right)))
-    of_prompt = np.unique(prompts[decided != 0], return_inverse=True)[1]
+    names, of_prompt = np.unique(prompts[decided != 0], return_inverse=True)
     together = float(np.sqrt((np.bincount(of_prompt, weights=right - value) ** 2).sum())) / len(right)
-    return {"accuracy": value, "standard_error": max(alone, together), "n": len(right)}
+    return {
+        "accuracy": value,
+        "standard_error": max(alone, together),
+        # One prompt tells nothing about others.
+        "reach": 1.0 if len(names) < 2 else NORMAL * max(alone, few_prompts(len(names)) * together),
+        "n": len(right),
+    }
 
 
 def watched_pairs(project: Project) -> list[Pair]:

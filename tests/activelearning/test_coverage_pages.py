@@ -305,11 +305,13 @@ def test_the_model_grows_turn_by_turn(cast: Cast) -> None:
 def test_the_growth_is_told_on_the_audit_set_as_soon_as_that_says_anything(cast: Cast) -> None:
     for judgments, n, accuracy in ((200, 29, 0.9), (400, 30, 0.6), (600, 90, 0.7)):
         audit = {"accuracy": accuracy, "standard_error": 0.05, "n": n}
+        if n == 90:
+            audit["reach"] = 0.12  # as estimates tell it since they know how many prompts there were
         turn(cast, judgments, 0.55, estimate=estimate(0, -0.1, 0.1, audit=audit))
     response = look(cast, "curve")
     assert "Latest: .700 after 600 judgments, on 90 pairs of the audit set." in words(response)
     assert "pairs that were chosen because they are hard" in words(response)
-    assert ".700 (.602–.798)" in words(response)
+    assert ".700 (.580–.820)" in words(response)
     assert response.content.decode().count('class="line series-') == 4  # both arms, and both of the growth
     rows = [row[:3] for row in table(look(cast, "curve_csv")) if row[0] in ("audit", "held-out")]
     assert rows == [

@@ -89,7 +89,12 @@ def test_active_minus_random_with_an_interval_and_a_curve(
     assert found["low"] <= found["gain"] <= found["high"]
     assert found["n_audit"] == 40
     assert [point["labels"] for point in found["curve"]][-1] == 24
-    assert found["audit"] == {"accuracy": 1.0, "standard_error": pytest.approx(0.0172, abs=1e-3), "n": 40}
+    assert found["audit"] == {
+        "accuracy": 1.0,
+        "standard_error": pytest.approx(0.0172, abs=1e-3),
+        "reach": pytest.approx(1.96 * 0.0172, abs=2e-3),
+        "n": 40,
+    }
     assert found["labels"] == 48
     json.dumps(found)
     assert steering.worth_of(json.loads(json.dumps(found))).gain == found["gain"]

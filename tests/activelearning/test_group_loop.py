@@ -100,6 +100,10 @@ def test_the_error_of_pairs_that_stand_and_fall_together_is_that_of_their_prompt
     assert together["accuracy"] == alone["accuracy"] == 0.5
     assert together["standard_error"] == pytest.approx(np.sqrt(0.25 / 10))
     assert alone["standard_error"] == pytest.approx(np.sqrt(0.25 / 60), rel=0.01)
+    # t with 9 degrees of freedom: 2.262; the ten prompts were drawn, so their variance is over nine
+    assert together["reach"] == pytest.approx(2.262 * np.sqrt(0.25 / 9), rel=0.001)
+    single = estimating._accuracy(right, shares, np.full(60, "p"))
+    assert single["reach"] == 1.0
 
 
 def test_the_select_command_speaks_of_groups() -> None:
