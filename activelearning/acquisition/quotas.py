@@ -105,7 +105,7 @@ def _recipe(name: str, *parts: tuple[Rule, float], **settings: object) -> Recipe
 
 
 DEFAULT = "regret"
-PROMPT_EFFECT = 0.25  # see docs/decisions_choosing.md
+PROMPT_EFFECT = 1.0  # see docs/decisions_choosing.md
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         recipe.name: recipe
