@@ -22,7 +22,7 @@ import numpy as np
 
 from activelearning.acquisition import curves
 from activelearning.acquisition.posterior import PRECISIONS
-from activelearning.acquisition.quotas import RECIPES, Part, Recipe, Rule
+from activelearning.acquisition.quotas import PROMPT_EFFECT, RECIPES, Part, Recipe, Rule
 from activelearning.acquisition.replay import Arm, Trace, World, replay
 from benchmarks.active import data, worlds
 from benchmarks.active.worlds import SPLITS, Corpus
@@ -49,11 +49,12 @@ def plain(name: str, rule: Rule) -> Recipe:
     )
 
 
-def arms() -> dict[str, Arm]:
+def arms(prompt_effect: float = PROMPT_EFFECT) -> dict[str, Arm]:
     """Laurel's recipes as the product runs them; the baselines start from the same random batch."""
     found = {"random": Arm(RECIPES["random"], cold=False)}
-    found["Laurel: regret"] = Arm(RECIPES["regret"])
-    found["Laurel: regret, deployment known"] = Arm(RECIPES["regret"], aim="test")
+    regret = dataclasses.replace(RECIPES["regret"], prompt_effect=prompt_effect or None)
+    found["Laurel: regret"] = Arm(regret)
+    found["Laurel: regret, deployment known"] = Arm(regret, aim="test")
     found["regret, no random share"] = Arm(dataclasses.replace(RECIPES["regret"], random_share=0.0))
     found["regret, random start"] = Arm(dataclasses.replace(RECIPES["regret"], random_share=0.0), cold=False)
     for name, rule in (
@@ -84,7 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--features", nargs="+", default=["encoder", "lexical"])
     parser.add_argument("--splits", nargs="+", default=list(SPLITS), choices=SPLITS)
-    parser.add_argument("--arms", nargs="+", help="only these beside random")
+    parser.add_argument("--arms", nargs="+", choices=list(arms()), help="only these beside random")
+    parser.add_argument(
+        "--prompt-effect", type=float, default=PROMPT_EFFECT, help="another variance for Laurel's arms"
+    )
     given = parser.parse_args(arguments)
     files = (
         [given.file]
@@ -97,6 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     out = given.out or (Path.cwd() if given.file else HERE)
     out.mkdir(parents=True, exist_ok=True)
     seeds = range(given.first_seed, given.first_seed + given.seeds)
+    compared = arms(given.prompt_effect)
+    if given.arms:
+        compared = {name: arm for name, arm in compared.items() if name in ("random", *given.arms)}
     tables: dict[str, list[dict[str, object]]] = {"ratios": [], "areas": [], "curves": []}
     for file in files:
         votes = data.read(file)
@@ -105,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             made = worlds.encoded(votes) if kind == "encoder" else worlds.lexical(votes)
             corpus = worlds.corpus(file.name.split(".")[0], votes, made)
             for name in given.splits:
-                measure(corpus, kind, name, seeds, given.arms, tables)
+                measure(corpus, kind, name, seeds, compared, tables)
     for name, rows in tables.items():
         write(out / f"{name}.csv", rows)
 
@@ -115,7 +122,7 @@ def measure(
     features: str,
     split: str,
     seeds: range,
-    only: list[str] | None,
+    compared: dict[str, Arm],
     tables: dict[str, list[dict[str, object]]],
 ) -> None:
     """Every arm on one split of one corpus."""
@@ -130,9 +137,7 @@ def measure(
     print(f"  {features}, {split}: pool {min(sizes):,}, prior precision {precision}", flush=True)
     traces: dict[str, list[Trace]] = {}
     with ProcessPoolExecutor(os.cpu_count(), initializer=_load, initargs=(corpus.world,)) as workers:
-        for name, arm in arms().items():
-            if only and name != "random" and name not in only:
-                continue
+        for name, arm in compared.items():
             if name in ABLATIONS and (features, split) != ("encoder", SPLITS[0]):
                 continue
             begin = time.perf_counter()
