@@ -8,6 +8,7 @@ import numpy as np
 
 from activelearning.acquisition.knowledge import Knowledge, Outlook, outlook
 from activelearning.acquisition.pool import Floats, Positions
+from activelearning.acquisition.prompt_effects import first_votes
 from activelearning.acquisition.quotas import Recipe, Rule, cluster_caps, group_cap, interleave, plan_quotas
 from activelearning.acquisition.rules import BUILDERS, Stage, aim_of, target_moment
 from activelearning.acquisition.thinning import thin
@@ -54,7 +55,7 @@ def grow(
     """
     size = min(n, len(first))
     if recipe.prompt_effect is not None:
-        known = known.told_by_prompts(recipe.prompt_effect)
+        known = known.told_by_prompts(recipe.prompt_effect, recipe.pair_effect)
     view = outlook(known, first, second)
     wants = {part.rule for part in recipe.parts}
     score = promise(known, first, second, view, recipe, rng) if len(first) > recipe.keep else None
@@ -99,15 +100,16 @@ def promise(
     """
     aim = aim_of(recipe)
     sigma = known.posterior.covariance
-    z, variance = known.z, view.variance
+    z, variance, vote = known.z, view.variance, view.information
     if known.effects is not None:
+        vote = first_votes(known.effects, z, first, second, vote)
         z = known.effects.z
         variance = known.arithmetic.quadratic_form(z, first, second, sigma)
     if aim == "d_optimal":
-        return np.log1p(view.information * variance)
+        return np.log1p(vote * variance)
     spread = sigma @ target_moment(known, first, second, rng, regret=aim == "regret") @ sigma
     reach = known.arithmetic.quadratic_form(z, first, second, spread)
-    return np.asarray(view.information * reach / (1.0 + view.information * variance))
+    return np.asarray(vote * reach / (1.0 + vote * variance))
 
 
 class _Growing:
@@ -175,7 +177,7 @@ class _Growing:
             return self._observe(place)
         first, second = (side[[candidate]] for side in self._pair)
         view = outlook(self._known, first, second)
-        effects = self._known.effects
-        z = self._known.z if effects is None else effects.z
-        x = z[first[0]] - z[second[0]]
-        return self._stage.observe_elsewhere(x, float(view.information[0]))
+        effects, z, vote = self._known.effects, self._known.z, view.information
+        if effects is not None:
+            vote, z = first_votes(effects, z, first, second, vote), effects.z
+        return self._stage.observe_elsewhere(z[first[0]] - z[second[0]], float(vote[0]))

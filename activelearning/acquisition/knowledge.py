@@ -66,8 +66,9 @@ class Knowledge:
     effects: PromptEffects | None = None
     arithmetic: Arithmetic = NUMPY
 
-    def told_by_prompts(self, variance: float) -> Knowledge:
-        """The same labels where each prompt has a part of its own; variance: of that, in every direction."""
+    def told_by_prompts(self, variance: float, pair_variance: float = 0.0) -> Knowledge:
+        """The same labels where each prompt has a part of its own, `variance` in every direction, and each
+        pair, see `prompt_effects`."""
         rows = ~self.labels.held_out
         effects = prompt_effects(
             self.z,
@@ -77,6 +78,7 @@ class Knowledge:
             self.labels.votes[rows],
             self.posterior,
             variance,
+            pair_variance,
         )
         return replace(self, posterior=effects.posterior, effects=effects)
 
