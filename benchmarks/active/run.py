@@ -1,6 +1,6 @@
 """Fewer labels than random? Replay of real votes, every recipe against random selection.
 
-OMP_NUM_THREADS=1 python -m benchmarks.active.run [--file VOTES] [--seeds 30] [--features encoder lexical]
+OMP_NUM_THREADS=1 python -m benchmarks.active.run [--file VOTES] [--seeds 50] [--features encoder lexical]
 
 Writes ratios.csv (labels needed for the accuracy that random selection reaches with 500, 1,000 and 2,000),
 areas.csv (mean difference in accuracy, NLL and ECE over the curve) and curves.csv beside this file, or with
@@ -52,7 +52,9 @@ def plain(name: str, rule: Rule) -> Recipe:
 def arms(prompt_effect: float = PROMPT_EFFECT, pair_effect: float = PAIR_EFFECT) -> dict[str, Arm]:
     """Laurel's recipes as the product runs them; the baselines start from the same random batch."""
     found = {"random": Arm(RECIPES["random"], cold=False)}
-    regret = dataclasses.replace(RECIPES["regret"], prompt_effect=prompt_effect, pair_effect=pair_effect)
+    regret = dataclasses.replace(
+        RECIPES["regret"], prompt_effect=prompt_effect or None, pair_effect=pair_effect
+    )
     found["Laurel: regret"] = Arm(regret)
     found["Laurel: regret, deployment known"] = Arm(regret, aim="test")
     found["regret, no random share"] = Arm(dataclasses.replace(RECIPES["regret"], random_share=0.0))
@@ -81,7 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--file", type=Path, help="votes: .jsonl, .jsonl.gz or .json (default: both data sets)"
     )
     parser.add_argument("--out", type=Path, help="folder of the tables (default: here; with --file: .)")
-    parser.add_argument("--seeds", type=int, default=30, help="the baselines get two thirds")
+    parser.add_argument(
+        "--seeds", type=int, default=50, help="of random and regret; the others get two fifths, at least 20"
+    )
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--features", nargs="+", default=["encoder", "lexical"])
     parser.add_argument("--splits", nargs="+", default=list(SPLITS), choices=SPLITS)
@@ -142,7 +146,7 @@ def measure(
             if name in ABLATIONS and (features, split) != ("encoder", SPLITS[0]):
                 continue
             begin = time.perf_counter()
-            own = seeds if name.startswith(("random", "Laurel")) else seeds[: -(-2 * len(seeds) // 3)]
+            own = seeds if name in ("random", "Laurel: regret") else seeds[: max(20, 2 * len(seeds) // 5)]
             draws = DRAWS if name == "random" else 1
             jobs = [
                 (arm, split, seed, batch, labels, precision, draw) for seed in own for draw in range(draws)

@@ -1,14 +1,17 @@
 """The page Next batch: does choosing pay, has the loop fallen back, is more worth it; and its settings."""
 
+import csv
 import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
 
-from activelearning.acquisition.quotas import RECIPES
+from activelearning.acquisition.quotas import DEFAULT, RECIPES
 from activelearning.forms import SAID
 from activelearning.models import LoopPolicy, LoopTurn
 from annotation.models.project import Project
@@ -146,3 +149,14 @@ def test_what_is_wrong_stands_beside_its_field(cast: Cast, changes: dict[str, An
 
 def test_every_recipe_has_its_line() -> None:
     assert set(SAID) == set(RECIPES)
+
+
+def test_the_figure_of_the_default_is_the_benchmark_s() -> None:
+    with (Path(settings.BASE_DIR) / "benchmarks/active/ratios.csv").open() as file:
+        [ratio] = [
+            float(row["ratio"])
+            for row in csv.DictReader(file)
+            if (row["data"], row["features"], row["split"]) == ("pairs", "encoder", "seen responses")
+            and (row["arm"], row["measure"], row["at"]) == ("Laurel: regret", "accuracy", "1000")
+        ]
+    assert f"needed {100 * ratio:.0f} labels where chance needed 100" in str(SAID[DEFAULT])
