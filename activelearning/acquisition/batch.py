@@ -55,7 +55,7 @@ def grow(
     """
     size = min(n, len(first))
     if recipe.prompt_effect is not None:
-        known = known.told_by_prompts(recipe.prompt_effect, recipe.pair_effect)
+        known = known.told_by_prompts(recipe.prompt_effect)
     view = outlook(known, first, second)
     wants = {part.rule for part in recipe.parts}
     score = promise(known, first, second, view, recipe, rng) if len(first) > recipe.keep else None

@@ -15,8 +15,8 @@ other pair y changes by
 
 A pair is a difference of two rows of z, so c·y = (z c)[a] − (z c)[b]: a pick costs two products over the
 *responses* and a few look-ups per pair, not one product per pair. Every quantity is even in x: swapping a
-and b changes nothing. Where prompts and pairs have a part of their own, x is what its prompt leaves of the
-pair and v what a vote on that tells, see `prompt_effects`; a pick changes both for the pairs of its prompt.
+and b changes nothing. Where every prompt has a part of its own, x is what its prompt leaves of the pair and
+v what a vote on that tells, see `prompt_effects`; a pick changes both for the pairs of its prompt.
 """
 
 from __future__ import annotations
@@ -55,8 +55,11 @@ class GreedyDesign:
         vote = np.asarray(information, dtype=np.float64)
         self._saturation: Saturation | None = None
         if effects is not None:
-            self._saturation = Saturation(effects, used, self._z, self._first, self._second, vote)
-            self._z, vote = self._saturation.left, self._saturation.information()
+            plain, self._z = self._z, np.ascontiguousarray(effects.z[used], dtype=np.float32)
+            self._saturation = Saturation(
+                effects.variance, plain, self._z, effects.prompt[used], self._first, self._second, vote
+            )
+            vote = self._saturation.information()
         self.covariance = np.array(covariance, dtype=np.float64)
         self._spread: Floats | None = None
         if target is not None:

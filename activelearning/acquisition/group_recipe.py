@@ -82,7 +82,7 @@ def select_groups(
     if not len(known.labels) and known.members is None:
         rule = "d_optimal" if recipe.cold_start == "d_optimal" else "i_optimal"
     if recipe.prompt_effect is not None:
-        known = known.told_by_prompts(recipe.prompt_effect, recipe.pair_effect)
+        known = known.told_by_prompts(recipe.prompt_effect)
     picks = _chosen(known, found, drawn, quotas[rule_of(recipe)], size, rule, recipe, rng)
     notes = []
     if rule_of(recipe) not in {part.rule for part in recipe.parts}:

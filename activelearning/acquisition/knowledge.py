@@ -66,9 +66,8 @@ class Knowledge:
     effects: PromptEffects | None = None
     arithmetic: Arithmetic = NUMPY
 
-    def told_by_prompts(self, variance: float, pair_variance: float = 0.0) -> Knowledge:
-        """The same labels where each prompt has a part of its own, `variance` in every direction, and each
-        pair, see `prompt_effects`."""
+    def told_by_prompts(self, variance: float) -> Knowledge:
+        """The same labels where each prompt has a part of its own; variance: of that, in every direction."""
         rows = ~self.labels.held_out
         effects = prompt_effects(
             self.z,
@@ -78,7 +77,6 @@ class Knowledge:
             self.labels.votes[rows],
             self.posterior,
             variance,
-            pair_variance,
         )
         return replace(self, posterior=effects.posterior, effects=effects)
 

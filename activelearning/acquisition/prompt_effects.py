@@ -1,4 +1,4 @@
-"""What the votes of one prompt tell about other prompts, and those on one pair about other pairs.
+"""What the votes of one prompt tell about other prompts: less with every vote.
 
 What makes a response better is not quite the same in every prompt: θ_p = θ + u_p with u_p ~ N(0, σ² I),
 each prompt its own, beside θ ~ N(0, I/λ). Votes in prompt p with A_p = Σ v x xᵀ then tell of θ, and
@@ -12,11 +12,6 @@ never more than I/σ² however many they are. One vote more on x adds exactly v�
 
 what a prompt has told already is taken off the directions that its pairs still open. σ = 0 is the model in
 which every prompt is alike (Woodbury's identity throughout).
-
-Nor do features explain a pair wholly, and what they leave is the larger the further the two responses are
-apart: η = θ_p·x + ε with ε ~ N(0, ω²|x|²), each pair its own. n votes of v on a pair then count in A_p as
-
-    n v/(1 + ω²|x|² n v),    the next as v/((1 + ω²|x|² n v)(1 + ω²|x|² (n + 1) v)).
 """
 
 from __future__ import annotations
@@ -37,13 +32,11 @@ Integers = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True, eq=False)
 class PromptEffects:
-    """variance: σ² of a prompt's own part in every direction; pair_variance: ω² of a pair's own, for |x| = 1;
-    z: (n, q) the responses as C_p z; prompt: (n,) prompt number of each; posterior: over θ, its covariance
-    with both integrated out.
+    """variance: σ² of a prompt's own part in every direction; z: (n, q) the responses as C_p z; prompt: (n,)
+    prompt number of each; posterior: over θ, its covariance with the prompts' own parts integrated out.
     """
 
     variance: float
-    pair_variance: float
     z: Singles
     prompt: Positions
     posterior: Posterior
@@ -57,10 +50,8 @@ def prompt_effects(
     votes: Floats,
     posterior: Posterior,
     variance: float,
-    pair_variance: float = 0.0,
 ) -> PromptEffects:
-    """After votes (m,) on the pairs (first, second) (m,), rows of z (n, q), each pair once. variance: σ² > 0,
-    pair_variance: ω² ≥ 0.
+    """After votes (m,) on the pairs (first, second) (m,), rows of z (n, q). variance: σ² > 0.
 
     The mean stays that of `posterior`: only how sure it is changes.
     """
@@ -73,8 +64,7 @@ def prompt_effects(
     for rows in np.split(order, np.flatnonzero(np.diff(prompt[first[order]])) + 1) if len(order) else []:
         x = (z[first[rows]] - z[second[rows]]).astype(np.float64)
         p = expit(x @ posterior.mean)
-        v = votes[rows] * p * (1 - p)
-        x *= np.sqrt(v / (1 + pair_variance * v * (x * x).sum(axis=1)))[:, None]
+        x *= np.sqrt(votes[rows] * p * (1 - p))[:, None]
         # C = I − σ² Xᵀ(I + σ² XXᵀ)⁻¹X, by the smaller of the two sides
         if len(x) < q:
             told = x.T @ np.linalg.solve(np.eye(len(x)) + variance * (x @ x.T), x)
@@ -86,57 +76,50 @@ def prompt_effects(
         own = responses[np.searchsorted(numbers, number) : np.searchsorted(numbers, number, "right")]
         left[own] = z[own] - variance * (z[own].astype(np.float64) @ told)
     covariance = np.linalg.inv(precision)
-    surer = replace(posterior, covariance=(covariance + covariance.T) / 2)
-    return PromptEffects(variance, pair_variance, left, prompt, surer)
-
-
-def lengths(
-    pair_variance: float, z: Singles, left: Singles, first: Integers, second: Integers
-) -> tuple[Floats, Floats]:
-    """xᵀC_p x and ω²|x|² of each pair (N,) of rows of z (n, q) and of `left`, which is C_p z."""
-    reach, own = np.empty(len(first)), np.empty(len(first))
-    for begin in range(0, len(first), 1 << 14):
-        rows = slice(begin, begin + (1 << 14))
-        a, b = first[rows], second[rows]
-        x = z[a] - z[b]
-        reach[rows] = np.einsum("ij,ij->i", x, left[a] - left[b])
-        own[rows] = pair_variance * np.einsum("ij,ij->i", x, x)
-    return np.maximum(reach, 0.0), own
+    return PromptEffects(
+        variance, left, prompt, replace(posterior, covariance=(covariance + covariance.T) / 2)
+    )
 
 
 def first_votes(
-    effects: PromptEffects, z: Singles, first: Positions, second: Positions, information: Floats
+    effects: PromptEffects, z: Singles, first: Integers, second: Integers, information: Floats
 ) -> Floats:
     """v̂ (N,) of the next vote on each pair of rows of z (n, q); information: v (N,) where all are alike."""
-    reach, own = lengths(effects.pair_variance, z, effects.z, first, second)
-    vote = information / (1.0 + own * information)
-    return np.asarray(vote / (1.0 + effects.variance * vote * reach), dtype=np.float64)
+    reach = _reach(z, effects.z, first, second)
+    return np.asarray(information / (1.0 + effects.variance * information * reach), dtype=np.float64)
+
+
+def _reach(z: Singles, left: Singles, first: Integers, second: Integers) -> Floats:
+    """xᵀC_p x (N,) of pairs of rows of z (n, q) and of `left`, which is C_p z."""
+    found = np.empty(len(first))
+    for begin in range(0, len(first), 1 << 14):
+        rows = slice(begin, begin + (1 << 14))
+        a, b = first[rows], second[rows]
+        found[rows] = np.einsum("ij,ij->i", z[a] - z[b], left[a] - left[b])
+    return np.maximum(found, 0.0)
 
 
 class Saturation:
-    """x̃ and v̂ of N candidates while a batch grows. z: (n, q) responses before; `left`, C_p z, is a copy.
-    used: (n,) their rows in effects.z; first, second: (N,) rows of z; information: v (N,).
+    """x̃ and v̂ of N candidates while a batch grows. z: (n, q) responses before, left: C_p z; both are kept,
+    `left` is changed in place. first, second: (N,) rows of z; information: v (N,); prompt: (n,).
     """
 
     def __init__(
         self,
-        effects: PromptEffects,
-        used: Positions,
+        variance: float,
         z: Singles,
+        left: Singles,
+        prompt: Positions,
         first: Integers,
         second: Integers,
         information: Floats,
     ) -> None:
-        prompt, left = effects.prompt[used], np.ascontiguousarray(effects.z[used], dtype=np.float32)
-        self._variance, self._z, self.left = effects.variance, z, left
-        self._first, self._second = first, second
-        self._single = information
-        self._times: dict[int, int] = {}  # how often a candidate was picked
+        self._variance, self._z, self.left = variance, z, left
+        self._first, self._second, self._vote = first, second, information
         self._own = _Rows(prompt[first])
         self._responses = _Rows(prompt)
         self._prompt = prompt
-        self._reach, self._own_variance = lengths(effects.pair_variance, z, left, first, second)
-        self._vote = information / (1.0 + self._own_variance * information)
+        self._reach = _reach(z, left, first, second)
 
     def information(self) -> Floats:
         """v̂ (N,)."""
@@ -152,9 +135,6 @@ class Saturation:
         self.left[responses] = left
         first, second = self._responses.place[self._first[pairs]], self._responses.place[self._second[pairs]]
         self._reach[pairs] -= self._variance * v * (along[first] - along[second]) ** 2
-        self._times[index] = n = self._times.get(index, 0) + 1
-        single, own = self._single[index], self._own_variance[index]
-        self._vote[index] = single / ((1.0 + own * n * single) * (1.0 + own * (n + 1) * single))
         told = self._variance * self._vote[pairs] * np.maximum(self._reach[pairs], 0.0)
         return Told(pairs, responses, left, first, second, self._vote[pairs] / (1.0 + told))
 

@@ -59,8 +59,7 @@ class Recipe:
     outside the random share; None: four times the fair share, see `group_cap` and `cluster_caps`. keep:
     candidates which greedy selection looks at. beta: weight of the prompt entropy beside BALD, or the
     sharpness of power sampling; None: the rule's own. prompt_effect: with which variance, in logits²
-    for a pair of typical length, what is better differs between prompts, and pair_effect: between pairs of
-    a prompt, see `prompt_effects`; None: neither.
+    for a pair of typical length, what is better differs between prompts, see `prompt_effects`; None: none.
     outlier_quantile: what D-optimality leaves out, see thinning.density_floor.
     """
 
@@ -77,7 +76,6 @@ class Recipe:
     prior_precision: float | None = None
     beta: float | None = None
     prompt_effect: float | None = None
-    pair_effect: float = 0.0
     outlier_quantile: float = 0.99
 
     def __post_init__(self) -> None:
@@ -98,8 +96,6 @@ class Recipe:
             )
         if self.redundancy is not None and not 0.0 <= self.redundancy <= 1.0:
             raise RecipeError(f"redundancy is {self.redundancy}; it is a share between 0 and 1.")
-        if self.pair_effect < 0 or (self.pair_effect and self.prompt_effect is None):
-            raise RecipeError("pair_effect is not negative, and 0 without a prompt_effect.")
         if not 0.0 < self.outlier_quantile <= 1.0 or (self.beta is not None and self.beta < 0):
             raise RecipeError("outlier_quantile is a share between 0 and 1, and beta is not negative.")
 
@@ -109,22 +105,16 @@ def _recipe(name: str, *parts: tuple[Rule, float], **settings: object) -> Recipe
 
 
 DEFAULT = "regret"
-PROMPT_EFFECT, PAIR_EFFECT = 0.25, 1.0  # see docs/decisions_choosing.md
+PROMPT_EFFECT = 1.0  # see docs/decisions_choosing.md
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         recipe.name: recipe
         for recipe in (
-            _recipe("regret", ("regret", 1.0), prompt_effect=PROMPT_EFFECT, pair_effect=PAIR_EFFECT),
-            _recipe("i-optimal", ("i_optimal", 1.0), prompt_effect=PROMPT_EFFECT, pair_effect=PAIR_EFFECT),
+            _recipe("regret", ("regret", 1.0), prompt_effect=PROMPT_EFFECT),
+            _recipe("i-optimal", ("i_optimal", 1.0), prompt_effect=PROMPT_EFFECT),
             _recipe("d-optimal", ("d_optimal", 1.0)),
             _recipe("bal-pm", ("bal_pm", 1.0)),
-            _recipe(
-                "mixed",
-                ("regret", 0.6),
-                ("cluster", 0.4),
-                prompt_effect=PROMPT_EFFECT,
-                pair_effect=PAIR_EFFECT,
-            ),
+            _recipe("mixed", ("regret", 0.6), ("cluster", 0.4), prompt_effect=PROMPT_EFFECT),
             _recipe("textbook", ("uncertainty", 0.5), ("d_optimal", 0.3), ("error", 0.2)),
             _recipe("random", ("random", 1.0), random_share=1.0, cold_start="random"),
         )

@@ -120,7 +120,6 @@ def choose(
         share=policy.repeat_share,
         rng=np.random.default_rng([seed, 2]),
         prompt_effect=recipe.prompt_effect,
-        pair_effect=recipe.pair_effect,
     )
     new = n - len(again.repeats)
     aimed = aim_at(project, ensemble, pool, candidates, np.random.default_rng([seed, 3]), patience)

@@ -6,7 +6,7 @@ expert's decision, measures nothing, and somebody at work here has not answered 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from django.db.models import Count, Q
@@ -65,11 +65,10 @@ def plan(
     share: float,
     rng: np.random.Generator,
     prompt_effect: float | None = None,
-    pair_effect: float = 0.0,
 ) -> Plan:
     """At most `share` of a batch of `n`, none where there is nothing to learn from. Changes nothing.
 
-    prompt_effect, pair_effect: the recipe's, so that a vote is worth the same here and there.
+    prompt_effect: the recipe's, so that a vote is worth the same here and there.
     """
     people = _people(project)
     most = min(RepeatConfig().most_votes, len(people))
@@ -89,9 +88,7 @@ def plan(
         )
     )
     reliability = _reliability(project, people)
-    known = _knowledge(pool, labels, first, second, rng)
-    if prompt_effect is not None:
-        known = known.told_by_prompts(prompt_effect, pair_effect)
+    known = _knowledge(pool, labels, first, second, rng, prompt_effect)
     gain, mean, variance = _gains(known, first, second, len(few), rng)
     effect = _effect(known, reliability)
     config = RepeatConfig(most_votes=most, share=share, **({} if effect is None else {"pair_effect": effect}))
@@ -138,20 +135,20 @@ def _knowledge(
     first: Positions,
     second: Positions,
     rng: np.random.Generator,
+    prompt_effect: float | None,
 ) -> Knowledge:
     assert pool.features is not None  # noqa: S101  asked before
     z = fit_projection(pool.features, first, second, rng).apply(pool.features)
     prompt = np.unique(pool.prompt_id, return_inverse=True)[1]
-    return Knowledge(z, prompt, labels, learn(z, prompt, labels, rng))
+    known = Knowledge(z, prompt, labels, learn(z, prompt, labels, rng))
+    return known if prompt_effect is None else known.told_by_prompts(prompt_effect)
 
 
 def _gains(
     known: Knowledge, first: Positions, second: Positions, new: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats, Floats]:
-    """Gain, μ and s² of every pair, the first `new` of them open; what a pair's own part takes off is left to
-    `value_of_votes`."""
+    """Gain, μ and s² of every pair, the first `new` of them open."""
     view = outlook(known, first, second)
-    effects = None if known.effects is None else replace(known.effects, pair_variance=0.0)
     aimed = slice(0, new) if new else slice(None)
     target = moment(known.z, first[aimed], second[aimed], posterior=known.posterior, rng=rng)
     design = GreedyDesign(
@@ -161,7 +158,7 @@ def _gains(
         view.information,
         known.posterior.covariance,
         target,
-        effects=effects,
+        effects=known.effects,
     )
     return design.gains(), view.mean, view.variance
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from activelearning.acquisition import curves
 from activelearning.acquisition.posterior import PRECISIONS
-from activelearning.acquisition.quotas import PAIR_EFFECT, PROMPT_EFFECT, RECIPES, Part, Recipe, Rule
+from activelearning.acquisition.quotas import PROMPT_EFFECT, RECIPES, Part, Recipe, Rule
 from activelearning.acquisition.replay import Arm, Trace, World, replay
 from benchmarks.active import data, worlds
 from benchmarks.active.worlds import SPLITS, Corpus
@@ -49,12 +49,10 @@ def plain(name: str, rule: Rule) -> Recipe:
     )
 
 
-def arms(prompt_effect: float = PROMPT_EFFECT, pair_effect: float = PAIR_EFFECT) -> dict[str, Arm]:
+def arms(prompt_effect: float = PROMPT_EFFECT) -> dict[str, Arm]:
     """Laurel's recipes as the product runs them; the baselines start from the same random batch."""
     found = {"random": Arm(RECIPES["random"], cold=False)}
-    regret = dataclasses.replace(
-        RECIPES["regret"], prompt_effect=prompt_effect or None, pair_effect=pair_effect
-    )
+    regret = dataclasses.replace(RECIPES["regret"], prompt_effect=prompt_effect or None)
     found["Laurel: regret"] = Arm(regret)
     found["Laurel: regret, deployment known"] = Arm(regret, aim="test")
     found["regret, no random share"] = Arm(dataclasses.replace(RECIPES["regret"], random_share=0.0))
@@ -93,7 +91,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--prompt-effect", type=float, default=PROMPT_EFFECT, help="another variance for Laurel: regret"
     )
-    parser.add_argument("--pair-effect", type=float, default=PAIR_EFFECT, help="of what is a pair's own")
     given = parser.parse_args(arguments)
     files = (
         [given.file]
@@ -106,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     out = given.out or (Path.cwd() if given.file else HERE)
     out.mkdir(parents=True, exist_ok=True)
     seeds = range(given.first_seed, given.first_seed + given.seeds)
-    compared = arms(given.prompt_effect, given.pair_effect)
+    compared = arms(given.prompt_effect)
     if given.arms:
         compared = {name: arm for name, arm in compared.items() if name in ("random", *given.arms)}
     tables: dict[str, list[dict[str, object]]] = {"ratios": [], "areas": [], "curves": []}

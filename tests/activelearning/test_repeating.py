@@ -8,10 +8,6 @@ import pytest
 
 from accounts.models import User
 from activelearning.acquisition.candidates import candidate_pairs
-from activelearning.acquisition.design import GreedyDesign
-from activelearning.acquisition.knowledge import Knowledge, Labels, outlook
-from activelearning.acquisition.posterior import Posterior
-from activelearning.acquisition.target import moment
 from activelearning.models import SelectedPair, SelectionBatch
 from activelearning.services import choosing, policies, repeating, selecting
 from annotation.models.project import Project
@@ -104,24 +100,6 @@ def test_another_vote_is_worth_less_where_every_prompt_has_a_part_of_its_own(wor
     plain, own = (world.plan(8, 0.5, variance).repeats for variance in (None, 1.0))
     assert 0 < len(own) < len(plain)
     assert max(one.scores["value"] for one in own) < min(one.scores["value"] for one in plain)
-
-
-def test_what_a_pair_has_of_its_own_is_taken_off_the_gain_of_a_vote_once() -> None:
-    """Not in the design and again in `value_of_votes`; what was told by the labels is less all the same."""
-    rng = np.random.default_rng(4)
-    z, first, second = (
-        rng.standard_normal((40, 3)).astype(np.float32),
-        np.arange(0, 40, 2),
-        np.arange(1, 40, 2),
-    )
-    told = Labels(first[:8], second[:8], np.tile([1.0, 0, 0], (8, 1)), np.full(8, 2.0), np.zeros(8, bool))
-    known = Knowledge(z, np.arange(40) // 2, told, Posterior(np.zeros(3), np.eye(3), 1.0))
-    alike, own = (known.told_by_prompts(1e-9, variance) for variance in (0.0, 1.0))
-    gain = repeating._gains(own, first, second, 20, np.random.default_rng(0))[0]
-    target = moment(z, first, second, posterior=own.posterior, rng=np.random.default_rng(0))
-    v, sigma = outlook(own, first, second).information, own.posterior.covariance
-    np.testing.assert_allclose(gain, GreedyDesign(z, first, second, v, sigma, target).gains(), rtol=1e-4)
-    assert np.trace(sigma) > 1.2 * np.trace(alike.posterior.covariance)
 
 
 def test_never_more_than_the_share_of_a_batch(world: World) -> None:

@@ -80,7 +80,7 @@ def test_a_design_stays_the_same_pick_after_pick(
     posterior = Posterior(rng.standard_normal(12), np.eye(12) / 0.5, 0.5)
     effects = None
     if variance is not None:
-        effects = prompt_effects(z, prompt, first[:40], second[:40], np.ones(40), posterior, variance, 0.7)
+        effects = prompt_effects(z, prompt, first[:40], second[:40], np.ones(40), posterior, variance)
         posterior = effects.posterior
     target = moment(z, first, second) if with_target else None
     one, other = (

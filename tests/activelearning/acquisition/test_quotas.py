@@ -60,8 +60,6 @@ def test_bad_recipes_and_pools_are_refused_with_the_value() -> None:
         Recipe("x", (Part("best"),))  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match="twice"):
         Recipe("x", (Part("margin", 0.5), Part("margin", 0.5)))
-    with pytest.raises(RecipeError, match="without a prompt_effect"):
-        Recipe("x", (Part("regret"),), pair_effect=1.0)
     with pytest.raises(RecipeError, match="choose among"):
         recipe_named("clever")
 
