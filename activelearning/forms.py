@@ -13,7 +13,7 @@ from annotation.models.project import MOST_VOTES, Project
 SAID = {  # of each recipe, in one line
     "regret": _(
         "What would decide most winners among the pairs the model will meet. The default: on real votes it "
-        "needed 58 labels where chance needed 100, on new pairs of known responses (benchmarks/active)."
+        "needed 60 labels where chance needed 100, on new pairs of known responses (benchmarks/active)."
     ),
     "i-optimal": _("What makes the model surest of the pairs it will meet, close or not."),
     "d-optimal": _("What is least like anything that is labelled."),
