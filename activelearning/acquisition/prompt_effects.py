@@ -85,8 +85,12 @@ def first_votes(
     effects: PromptEffects, z: Singles, first: Integers, second: Integers, information: Floats
 ) -> Floats:
     """v̂ (N,) of the next vote on each pair of rows of z (n, q); information: v (N,) where all are alike."""
-    reach = _reach(z, effects.z, first, second)
-    return np.asarray(information / (1.0 + effects.variance * information * reach), dtype=np.float64)
+    return _saturated(effects.variance, information, _reach(z, effects.z, first, second))
+
+
+def _saturated(variance: float, vote: Floats, reach: Floats) -> Floats:
+    """v̂ of votes of v (N,) on pairs of xᵀC_p x (N,)."""
+    return np.asarray(vote / (1.0 + variance * vote * np.maximum(reach, 0.0)), dtype=np.float64)
 
 
 def _reach(z: Singles, left: Singles, first: Integers, second: Integers) -> Floats:
@@ -96,7 +100,7 @@ def _reach(z: Singles, left: Singles, first: Integers, second: Integers) -> Floa
         rows = slice(begin, begin + (1 << 14))
         a, b = first[rows], second[rows]
         found[rows] = np.einsum("ij,ij->i", z[a] - z[b], left[a] - left[b])
-    return np.maximum(found, 0.0)
+    return found
 
 
 class Saturation:
@@ -123,8 +127,7 @@ class Saturation:
 
     def information(self) -> Floats:
         """v̂ (N,)."""
-        told = self._variance * self._vote * np.maximum(self._reach, 0.0)
-        return np.asarray(self._vote / (1.0 + told), dtype=np.float64)
+        return _saturated(self._variance, self._vote, self._reach)
 
     def observe(self, index: int, x: Floats, v: float) -> Told:
         """Candidate `index` of x̃ = x (q,) and v̂ = v was picked: what that leaves of its prompt's pairs."""
@@ -135,8 +138,8 @@ class Saturation:
         self.left[responses] = left
         first, second = self._responses.place[self._first[pairs]], self._responses.place[self._second[pairs]]
         self._reach[pairs] -= self._variance * v * (along[first] - along[second]) ** 2
-        told = self._variance * self._vote[pairs] * np.maximum(self._reach[pairs], 0.0)
-        return Told(pairs, responses, left, first, second, self._vote[pairs] / (1.0 + told))
+        votes = _saturated(self._variance, self._vote[pairs], self._reach[pairs])
+        return Told(pairs, responses, left, first, second, votes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit
 
-from activelearning.acquisition.batch import promise
+from activelearning.acquisition.batch import grow, promise
 from activelearning.acquisition.design import GreedyDesign
 from activelearning.acquisition.knowledge import Knowledge, Labels, outlook
 from activelearning.acquisition.posterior import Posterior
 from activelearning.acquisition.prompt_effects import PromptEffects, prompt_effects
 from activelearning.acquisition.quotas import recipe_named
-from activelearning.acquisition.rules import target_moment
+from activelearning.acquisition.rules import Stage, target_moment
 from activelearning.acquisition.target import moment
 
 Q, PROMPTS, EACH, PRECISION = 4, 5, 6, 0.7
@@ -75,19 +77,48 @@ def test_labels_and_picks_leave_the_covariance_of_the_joint_model(labels: int, v
         np.testing.assert_allclose(design.covariance, joint(z, prompt, votes, variance), rtol=1e-3, atol=1e-5)
 
 
-def test_large_pools_are_thinned_by_the_gain_that_the_design_maximises() -> None:
+def twelve_labels() -> tuple[Knowledge, np.ndarray, np.ndarray]:
     z, prompt, first, second = world()
     rng = np.random.default_rng(2)
     rows = rng.choice(len(first), 12, replace=False)
     shares = np.eye(3)[rng.choice(3, 12)]
     labels = Labels(first[rows], second[rows], shares, np.ones(12), np.zeros(12, dtype=bool))
-    known = Knowledge(z, prompt, labels, Posterior(rng.standard_normal(Q), np.eye(Q), PRECISION))
+    return (
+        Knowledge(z, prompt, labels, Posterior(rng.standard_normal(Q), np.eye(Q), PRECISION)),
+        first,
+        second,
+    )
+
+
+def test_a_random_pick_that_is_not_looked_at_tells_what_its_prompt_has_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known, first, second = twelve_labels()
+    told = known.told_by_prompts(0.8)
+    seen: list[tuple[np.ndarray, float]] = []
+    monkeypatch.setattr(Stage, "observe_elsewhere", lambda self, x, v: seen.append((x, v)) or 0.0)
+    recipe = replace(recipe_named("i-optimal"), keep=1, random_share=0.7, prompt_effect=0.8)
+    grown = grow(known, first, second, n=10, recipe=recipe, rng=np.random.default_rng(0))
+    drawn = [pick.candidate for pick in grown.picks if pick.rule == "random"]
+    outside = [row for row in drawn if row not in grown.kept]
+    assert len(outside) > 1
+    assert len(seen) == len(outside)
+    assert told.effects is not None
+    for row in outside:
+        x, left = (table[first[row]] - table[second[row]] for table in (known.z, told.effects.z))
+        v = outlook(told, first[[row]], second[[row]]).information[0]
+        matching = [vote for other, vote in seen if np.allclose(other, left)]
+        assert matching == [pytest.approx(v / (1 + 0.8 * v * float(x @ left)), rel=1e-5)]
+
+
+def test_large_pools_are_thinned_by_the_gain_that_the_design_maximises() -> None:
+    known, first, second = twelve_labels()
     known = known.told_by_prompts(0.8)
     view = outlook(known, first, second)
     found = promise(known, first, second, view, recipe_named("i-optimal"), np.random.default_rng(0))
     target = target_moment(known, first, second, np.random.default_rng(0), regret=False)
     sigma = known.posterior.covariance
-    design = GreedyDesign(z, first, second, view.information, sigma, target, effects=known.effects)
+    design = GreedyDesign(known.z, first, second, view.information, sigma, target, effects=known.effects)
     np.testing.assert_allclose(found, design.gains(), rtol=1e-4)
 
 
