@@ -68,7 +68,8 @@ class SelectionBatch(models.Model):
     config = models.JSONField(default=dict)
     seed = models.PositiveBigIntegerField()
     candidates = models.PositiveIntegerField()  # how many pairs there were to choose from
-    notes = models.JSONField(default=list)  # quotas that could not be met, and why
+    notes = models.JSONField(default=list)  # quotas that could not be met, and why; in English
+    said = models.JSONField(default=list, db_default=[])  # the same for every language: acquisition.wording
     survey = models.JSONField(null=True)  # map, clusters and shift of the pool: acquisition.survey
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -117,7 +118,8 @@ class SelectedPair(models.Model):
     response_a = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="+")
     response_b = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="+")
     reason = models.CharField(max_length=12, choices=Reason.choices)
-    explanation = models.TextField()
+    explanation = models.TextField()  # in English
+    said = models.JSONField(default=list, db_default=[])  # the same for every language: acquisition.wording
     scores = models.JSONField(default=dict)
     propensity = models.FloatField(null=True)  # chance of being drawn, where it was
     cluster = models.IntegerField(null=True)  # of its prompt, within the batch

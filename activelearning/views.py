@@ -14,6 +14,7 @@ from accounts.models import User
 from activelearning import presentation, selectors
 from activelearning.forms import PolicyForm, SelectForm
 from activelearning.pages import payoff, why
+from activelearning.pages.said import in_words
 from activelearning.services import policies, selecting
 from annotation.models.project import Project
 from annotation.selectors import BUILDERS, project_for, worker_alive
@@ -108,6 +109,7 @@ def batch(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "batch": found,
         "page": page,
         "rows": rows,
+        "notes": in_words(found.said) or found.notes,
         "quotas": presentation.quota_bar(selectors.quotas(found)),
         "surveyed": any(row.kind for row in rows),
     }

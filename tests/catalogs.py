@@ -34,7 +34,10 @@ _CALLS: dict[str, tuple[int | None, int, int | None]] = {
     "ngettext": (None, 0, 1),
     "pgettext": (0, 1, None),
     "npgettext": (0, 1, 2),
+    "said": (None, 0, None),
+    "counted": (None, 1, 2),
 }
+_MARKING = ("django.utils.translation", "activelearning.acquisition.wording")
 _LITERAL = re.compile(r"""\s*u?("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')\s*,?""")
 _IN_TEMPLATE = re.compile(r"\b(n?p?gettext|_)\(")
 
@@ -76,7 +79,7 @@ def in_python(source: str, name: str) -> Iterator[Message]:
     known = {
         alias.asname or alias.name: alias.name.removesuffix("_lazy").removesuffix("_noop")
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation"
+        if isinstance(node, ast.ImportFrom) and node.module in _MARKING
         for alias in node.names
     }
     yield from _labels(tree, name)
@@ -87,7 +90,8 @@ def in_python(source: str, name: str) -> Iterator[Message]:
             and known.get(node.func.id) in _CALLS
         ):
             arguments = [each.value if isinstance(each, ast.Constant) else None for each in node.args]
-            if isinstance(arguments[0], str):  # a variable was marked where it was written
+            text = _CALLS[known[node.func.id]][1]
+            if isinstance(arguments[text], str):  # a variable was marked where it was written
                 yield _message(known[node.func.id], arguments, name, node.lineno)
 
 

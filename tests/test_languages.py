@@ -15,8 +15,8 @@ from tests import cast, catalogs, factories
 from tests.cast import browser
 from tests.test_permissions import ROUTES, make_world
 
-# What Python and the pages' scripts fill in.
-PLACE = re.compile(r"%(?:\(\w+\)[sd]|%[a-z]+|[sd])")
+# What Python, the pages' scripts and the sentences of a selection fill in.
+PLACE = re.compile(r"%(?:\(\w+\)[sd]|%[a-z]+|[sd])|\{\w+(?::[^{}]*)?\}")
 POSITIONAL = re.compile(r"%[sd]")
 
 
@@ -55,6 +55,14 @@ def test_the_messages_are_found_as_django_asks_for_them() -> None:
         (None, "Two parts", None),
         (None, "%s a", "%s b"),
         ("where", "C", None),
+    ]
+    pure = (
+        "from activelearning.acquisition.wording import counted, said\n"
+        "said('{a} here', a=1); counted(n, '{n} is', '{n} are'); counted(n, one, many)"
+    )
+    assert [(one.singular, one.plural) for one in catalogs.in_python(pure, "x.py")] == [
+        ("{a} here", None),
+        ("{n} is", "{n} are"),
     ]
 
 

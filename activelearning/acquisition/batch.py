@@ -12,6 +12,7 @@ from activelearning.acquisition.prompt_effects import first_votes
 from activelearning.acquisition.quotas import Recipe, Rule, cluster_caps, group_cap, interleave, plan_quotas
 from activelearning.acquisition.rules import BUILDERS, Stage, aim_of, target_moment
 from activelearning.acquisition.thinning import thin
+from activelearning.acquisition.wording import Said
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Grown:
     quotas: dict[Rule, int]
     kept: Positions
     prompt_cap: int
-    notes: tuple[str, ...]
+    notes: tuple[Said, ...]
     stage: Stage
 
 

@@ -20,15 +20,15 @@ from activelearning.acquisition.knowledge import Knowledge, learn
 from activelearning.acquisition.pairs import label_table, target_table
 from activelearning.acquisition.pool import CandidatePairs, Floats, LabelledPairs, Positions, ResponsePool
 from activelearning.acquisition.projection import fit_projection
-from activelearning.acquisition.quotas import Recipe, Rule, interleave, largest_remainder
+from activelearning.acquisition.quotas import BLIND, Recipe, Rule, interleave, largest_remainder
 from activelearning.acquisition.rules import target_moment
 from activelearning.acquisition.selection import Context, PairScores, Reason, SelectedPair, Selection, explain
+from activelearning.acquisition.wording import Said, Value, counted, said
 
 MOST_RESPONSES = 64  # of one prompt, that a group is formed of: a sample holds groups as good
 AMPLE = 2  # so many candidates for each group wanted, where the prompts have them
 
-NO_OPEN = "There is no open group of responses to choose from."
-BLIND = "There are no features yet: the whole batch is drawn at random."
+NO_OPEN = said("There is no open group of responses to choose from.")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,10 @@ def select_groups(
     notes = []
     if rule_of(recipe) not in {part.rule for part in recipe.parts}:
         notes.append(
-            f"The recipe “{recipe.name}” scores single pairs: groups are chosen by what they decide."
+            said(
+                "The recipe “{recipe}” scores single pairs: groups are chosen by what they decide.",
+                recipe=recipe.name,
+            )
         )
     return _selection(pool, found, known, [*map(_by_chance, drawn), *picks], n, notes)
 
@@ -203,7 +206,7 @@ def _selection(
     known: Knowledge | None,
     picks: list[_Pick],
     n: int,
-    notes: list[str],
+    notes: list[Said],
 ) -> GroupSelection:
     by_rule: dict[Rule, list[_Pick]] = {}
     for pick in picks:
@@ -213,7 +216,7 @@ def _selection(
     if n and not ordered:
         notes = [NO_OPEN]
     elif len(ordered) < n:
-        notes = [*notes, f"Only {len(ordered)} open groups, {n} were asked for."]
+        notes = [*notes, only_open(len(ordered), n)]
     scores = [PairScores() for _ in ordered] if known is None else _scores(known, ordered)
     pairs = tuple(
         _described(pool, pick, score, rank)
@@ -252,17 +255,45 @@ def _described(pool: ResponsePool, pick: _Pick, score: PairScores, rank: int) ->
     )
 
 
-def explain_group(reason: Rule, k: int, scores: PairScores, propensity: float | None) -> str:
-    """A sentence or two for the person who asks why they are shown these k responses."""
+def only_open(size: int, n: int) -> Said:
+    """That fewer groups are chosen than were asked for."""
+    return counted(
+        size,
+        "Only {n} open group, {asked} were asked for.",
+        "Only {n} open groups, {asked} were asked for.",
+        asked=n,
+    )
+
+
+def explain_group(reason: Rule, k: int, scores: PairScores, propensity: float | None) -> tuple[Said, ...]:
+    """Sentences for the person who asks why they are shown these k responses."""
     if reason == "random":
         return explain("random", scores, propensity, Context())
-    said = f"Of these {k} responses A against B tells most" if k > 2 else "The two tell much"
-    if scores.probability is not None and scores.deviation is not None:
-        said = f"{said} ({scores.probability:.0%} for A, ± {scores.deviation:.2f} logits)"
-    what = {
-        "regret": "decides winners among the pairs that the model will meet",
-        "i_optimal": "makes the model surer of the pairs that it will meet",
-    }.get(reason, "tells how responses differ in ways that nothing judged so far covers")
-    if scores.stake is None:
-        return f"{said}: an answer {what}."
-    return f"{said}: an answer {what}, {scores.stake:.1f} times as much as a typical group's."
+    found = [_most(k, scores), _WHAT.get(reason, _UNLIKE)]
+    if scores.stake is not None:
+        found.append(
+            said("It settles {times:.1f} times what one on a typical group would.", times=scores.stake)
+        )
+    return tuple(found)
+
+
+def _most(k: int, scores: PairScores) -> Said:
+    if scores.probability is None or scores.deviation is None:
+        if k == 2:
+            return said("The two tell much.")
+        return said("Of these {k} responses A against B tells most.", k=k)
+    side: dict[str, Value] = {"chance": scores.probability, "deviation": scores.deviation}
+    if k == 2:
+        return said("The two tell much ({chance:.0%} for A, ± {deviation:.2f} logits).", **side)
+    return said(
+        "Of these {k} responses A against B tells most ({chance:.0%} for A, ± {deviation:.2f} logits).",
+        k=k,
+        **side,
+    )
+
+
+_WHAT = {
+    "regret": said("An answer decides winners among the pairs that the model will meet."),
+    "i_optimal": said("An answer makes the model surer of the pairs that it will meet."),
+}
+_UNLIKE = said("An answer tells how responses differ in ways that nothing judged so far covers.")

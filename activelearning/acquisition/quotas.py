@@ -15,6 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from activelearning.acquisition.pool import Positions
+from activelearning.acquisition.wording import Said, said
 
 Rule = Literal[
     "regret",
@@ -34,6 +35,7 @@ Rule = Literal[
 ]
 RULES: tuple[Rule, ...] = get_args(Rule)
 NEED_MEMBERS: frozenset[Rule] = frozenset({"uncertainty", "disagreement"})
+BLIND = said("There are no features yet: the whole batch is drawn at random.")
 
 
 class RecipeError(ValueError):
@@ -148,22 +150,23 @@ def largest_remainder(total: int, weights: Mapping[Rule, float]) -> dict[Rule, i
 
 def plan_quotas(
     size: int, recipe: Recipe, *, features: bool, labels: bool, members: bool, errors: bool
-) -> tuple[dict[Rule, int], list[str]]:
+) -> tuple[dict[Rule, int], list[Said]]:
     """The quotas which can be met with what is known, and a sentence for each part that cannot be."""
     if not features:
-        note = "There are no features yet: the whole batch is drawn at random."
-        return {"random": size} if size else {}, [note] if recipe.random_share < 1 else []
-    notes = []
+        return {"random": size} if size else {}, [BLIND] if recipe.random_share < 1 else []
+    notes: list[Said] = []
     share: dict[Rule, float] = {part.rule: part.share for part in recipe.parts}
     if not labels and not members:
         if recipe.cold_start != "random" or set(share) != {"random"}:
-            notes.append("There are no labels yet: the batch starts cold.")
+            notes.append(said("There are no labels yet: the batch starts cold."))
         share = {recipe.cold_start: 1.0}
     if lacking := [rule for rule in share if rule in NEED_MEMBERS and not members]:
-        notes.append("There is no ensemble yet: what rests on its disagreement is drawn at random.")
+        notes.append(said("There is no ensemble yet: what rests on its disagreement is drawn at random."))
         _move(share, lacking, "random")
     if "error" in share and not errors:
-        notes.append("Too few judged pairs to say where the model errs: that quota goes to the other parts.")
+        notes.append(
+            said("Too few judged pairs to say where the model errs: that quota goes to the other parts.")
+        )
         lost = share.pop("error")
         total = sum(share.values())
         share = {rule: value + lost * value / total for rule, value in share.items()} or {"random": 1.0}

@@ -29,7 +29,7 @@ from activelearning.acquisition.pool import (
     ResponsePool,
 )
 from activelearning.acquisition.projection import fit_projection
-from activelearning.acquisition.quotas import DEFAULT, Recipe, recipe_named
+from activelearning.acquisition.quotas import BLIND, DEFAULT, Recipe, recipe_named
 from activelearning.acquisition.selection import (
     Context,
     Neighbour,
@@ -39,8 +39,10 @@ from activelearning.acquisition.selection import (
     Selection,
     explain,
 )
+from activelearning.acquisition.wording import Said, counted, said
 
 NEIGHBOURS = 3
+NO_OPEN = said("There is no open pair to choose from.")
 
 
 def select_batch(
@@ -67,19 +69,22 @@ def select_batch(
     pairs = pair_table(pool, candidates, labelled)
     size = min(n, len(pairs))
     if size == 0:
-        note = ("There is no open pair to choose from.",) if n else ()
-        return Selection((), {}, len(pairs), 0, 0, None, None, note)
+        return Selection((), {}, len(pairs), 0, 0, None, None, (NO_OPEN,) if n else ())
     if pool.features is None:
         return _blind(pool, pairs, n, size, rng)
     labels = label_table(pool, labelled)
     known = replace(_knowledge(pool, pairs, labels, target, recipe, rng), arithmetic=arithmetic)
     grown = grow(known, pairs.first, pairs.second, n=size, recipe=recipe, rng=rng, watched=True)
-    notes = [*grown.notes, *([f"Only {size} open pairs, {n} were asked for."] if size < n else [])]
+    notes = [*grown.notes, *([only_open(size, n)] if size < n else [])]
     errors = grown.stage.errors if "error" in grown.quotas else None
     if errors and not errors.held_out:
-        notes.append("Too few held-out labels: errors were measured on training pairs and look too small.")
+        notes.append(
+            said("Too few held-out labels: errors were measured on training pairs and look too small.")
+        )
     if errors and (errors.model.skill is None or errors.model.skill <= 0):
-        notes.append("The model's errors cannot be predicted from similar pairs; that quota is a guess.")
+        notes.append(
+            said("The model's errors cannot be predicted from similar pairs; that quota is a guess.")
+        )
     return Selection(
         tuple(_describe(pool, pairs, known, grown)),
         dict[Reason, int](grown.quotas.items()),
@@ -92,18 +97,26 @@ def select_batch(
     )
 
 
+def only_open(size: int, n: int) -> Said:
+    """That fewer pairs are chosen than were asked for."""
+    return counted(
+        size,
+        "Only {n} open pair, {asked} were asked for.",
+        "Only {n} open pairs, {asked} were asked for.",
+        asked=n,
+    )
+
+
 def _blind(pool: ResponsePool, pairs: PairTable, n: int, size: int, rng: np.random.Generator) -> Selection:
-    notes = ["There are no features yet: the whole batch is drawn at random."]
-    if size < n:
-        notes.append(f"Only {size} open pairs, {n} were asked for.")
+    notes = (BLIND,) if size == n else (BLIND, only_open(size, n))
     chosen = []
     for rank, row in enumerate(rng.choice(len(pairs), size, replace=False), start=1):
         chance = float(pairs.sampling_probability[row]) * size / len(pairs)
         a, b = pairs.given(int(row))
-        said = explain("random", PairScores(), chance, Context())
+        words = explain("random", PairScores(), chance, Context())
         ids = (str(pool.response_id[a]), str(pool.response_id[b]))
-        chosen.append(SelectedPair(str(pool.prompt_id[a]), *ids, "random", rank, PairScores(), chance, said))
-    return Selection(tuple(chosen), {"random": size}, len(pairs), size, 0, None, None, tuple(notes))
+        chosen.append(SelectedPair(str(pool.prompt_id[a]), *ids, "random", rank, PairScores(), chance, words))
+    return Selection(tuple(chosen), {"random": size}, len(pairs), size, 0, None, None, notes)
 
 
 def _knowledge(
@@ -140,7 +153,7 @@ def _describe(pool: ResponsePool, pairs: PairTable, known: Knowledge, grown: Gro
     first, second = pairs.first[rows], pairs.second[rows]
     scores = _scores(known, first, second, grown, rows)
     near = _nearest(known, first, second)
-    counted = grown.quotas.get("random", 0) / len(pairs)
+    even = grown.quotas.get("random", 0) / len(pairs)
     percentile = _percentiles(grown, scores)
     errors = grown.stage.errors if "error" in grown.quotas else None
     for rank, (pick, score) in enumerate(zip(grown.picks, scores, strict=True), start=1):
@@ -150,7 +163,7 @@ def _describe(pool: ResponsePool, pairs: PairTable, known: Knowledge, grown: Gro
             score = _turned(score)
         chance = pick.chance
         if pick.rule == "random":
-            chance = float(pairs.sampling_probability[pick.candidate]) * counted
+            chance = float(pairs.sampling_probability[pick.candidate]) * even
         context = Context(
             members=0 if known.members is None else known.members.shape[1],
             percentile=percentile[rank - 1],

@@ -36,12 +36,13 @@ import numpy as np
 from scipy.special import rel_entr
 
 from activelearning.acquisition.pool import Floats, Ids, Mask, PoolError, Positions, as_ids
+from activelearning.acquisition.wording import Said, counted, said
 
 EVEN = 0.25  # p(1 − p) of an even pair: the largest information that one vote can have
 UNRELIABLE = 0.5  # of a full vote: ρ² below this means that ρ is below .71
 
 RepeatReason = Literal["split", "unreliable", "quality", "gain"]
-QUALITY = "A second opinion kept for quality."
+QUALITY = said("A second opinion kept for quality.")
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class Repeat:
     value: float
     replaced: float
     reason: RepeatReason
-    sentence: str
+    sentence: Said
 
 
 @dataclass(frozen=True)
@@ -256,15 +257,20 @@ def _reason(pairs: PairVotes, values: VoteValue, row: int) -> RepeatReason:
     return "quality" if values.label[row] > values.model[row] else "gain"
 
 
-def _sentence(pairs: PairVotes, row: int, reason: RepeatReason) -> str:
+def _sentence(pairs: PairVotes, row: int, reason: RepeatReason) -> Said:
     if reason == "unreliable":
-        return "Its voters were often wrong on gold checks."
+        return said("Its voters were often wrong on gold checks.")
     if reason == "quality":
         return QUALITY
     if reason == "gain":
-        return "The model learns more from another vote here than from one more new pair."
+        return said("The model learns more from another vote here than from one more new pair.")
     people = round(float(pairs.votes[row]))
     others = people - round(float(pairs.shares[row].max()) * people)
     if 2 * others >= people:
-        return f"The {people} people who voted disagree."
-    return f"{others} of {people} people {'disagrees' if others == 1 else 'disagree'} with the others."
+        return said("The {people} people who voted disagree.", people=people)
+    return counted(
+        others,
+        "{n} of {people} people disagrees with the others.",
+        "{n} of {people} people disagree with the others.",
+        people=people,
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from activelearning.acquisition.quotas import Rule
+from activelearning.acquisition.wording import Said, Value, counted, said
 
 Reason = Rule | Literal["audit", "repeat"]
 """Why a pair is queued: by a rule of the recipe, to measure the model, or for one more opinion."""
@@ -58,7 +59,7 @@ class SelectedPair:
     rank: int
     scores: PairScores
     propensity: float | None
-    explanation: str
+    explanation: tuple[Said, ...]
     cluster: int | None = None
     neighbours: tuple[Neighbour, ...] = ()
 
@@ -77,7 +78,7 @@ class Selection:
     prompt_cap: int
     prior_precision: float | None
     error_skill: float | None
-    notes: tuple[str, ...]
+    notes: tuple[Said, ...]
 
 
 @dataclass(frozen=True)
@@ -91,59 +92,110 @@ class Context:
     labelled: int = 0
 
 
-def explain(reason: Reason, scores: PairScores, propensity: float | None, context: Context) -> str:
-    """One sentence for the person who asks why they are shown this pair."""
+def explain(
+    reason: Reason, scores: PairScores, propensity: float | None, context: Context
+) -> tuple[Said, ...]:
+    """A sentence or two for the person who asks why they are shown this pair."""
     if reason == "random":
-        chance = f"chance {propensity:.2g}" if propensity is not None else "equal chance"
-        return f"Drawn at random ({chance}), so that the rest can be measured against chance."
+        if propensity is None:
+            return (said("Drawn at random, all alike, so that the rest can be measured against chance."),)
+        return (
+            said(
+                "Drawn at random (chance {chance:.2g}), so that the rest can be measured against chance.",
+                chance=propensity,
+            ),
+        )
     if context.labelled and reason in ("regret", "i_optimal", "power"):
         return _at_stake(reason, scores)
     if reason in ("uncertainty", "disagreement") and scores.disagreement is not None:
         return _uncertain(scores.disagreement, scores.probability or 0.5, context)
     if reason in ("margin", "bald", "bal_pm", "badge") and scores.probability is not None:
-        return f"The model calls it close: {scores.probability:.0%} that the first is better."
+        return (_close(scores.probability),)
     if reason == "error" and scores.expected_error is not None:
         return (
-            f"On the {context.neighbours} most similar judged pairs the model was off by about "
-            f"{scores.expected_error:.2f} nats, against {context.mean_error:.2f} on average."
+            counted(
+                context.neighbours,
+                "On the most similar judged pair the model was off by about {error:.2f} nats, against "
+                "{mean:.2f} on average.",
+                "On the {n} most similar judged pairs the model was off by about {error:.2f} nats, against "
+                "{mean:.2f} on average.",
+                error=scores.expected_error,
+                mean=context.mean_error,
+            ),
         )
     return _unlike(reason, scores, context)
 
 
-def _at_stake(reason: Reason, scores: PairScores) -> str:
-    start = "Like many pairs that the model will meet"
+def _at_stake(reason: Reason, scores: PairScores) -> tuple[Said, ...]:
+    surer = reason != "regret"
     if scores.probability is not None and scores.deviation is not None:
-        side = f"{scores.probability:.0%} for the first, ± {scores.deviation:.2f} logits"
-        start = f"{start}, and not settled yet ({side})"
-    if reason == "regret":
-        start = f"{start}: an answer decides more of their winners"
+        side: dict[str, Value] = {"chance": scores.probability, "deviation": scores.deviation}
+        first = (
+            said(
+                "Like many pairs that the model will meet, and not settled yet ({chance:.0%} for the first, "
+                "± {deviation:.2f} logits): an answer makes the model surer of them.",
+                **side,
+            )
+            if surer
+            else said(
+                "Like many pairs that the model will meet, and not settled yet ({chance:.0%} for the first, "
+                "± {deviation:.2f} logits): an answer decides more of their winners.",
+                **side,
+            )
+        )
+    elif surer:
+        first = said("Like many pairs that the model will meet: an answer makes the model surer of them.")
     else:
-        start = f"{start}: an answer makes the model surer of them"
-    if scores.stake is not None:
-        return f"{start}, {scores.stake:.1f} times what a typical candidate's would."
-    return f"{start}."
+        first = said("Like many pairs that the model will meet: an answer decides more of their winners.")
+    return first, *_compared(scores)
 
 
-def _unlike(reason: Reason, scores: PairScores, context: Context) -> str:
-    covered = f"neither the {context.labelled:,} judged pairs nor" if context.labelled else "nothing in"
+def _unlike(reason: Reason, scores: PairScores, context: Context) -> tuple[Said, ...]:
+    n = context.labelled
+    if reason == "cluster" and n:
+        return (
+            counted(
+                n,
+                "Of a kind of which neither the judged pair nor the batch so far has its share.",
+                "Of a kind of which neither the {n:,} judged pairs nor the batch so far has its share.",
+            ),
+        )
     if reason == "cluster":
-        return f"Of a kind of which {covered} the batch so far has its share."
+        return (said("Of a kind of which nothing in the batch so far has its share."),)
+    differs = (
+        counted(
+            n,
+            "The two differ in a way that neither the judged pair nor the batch so far covers.",
+            "The two differ in a way that neither the {n:,} judged pairs nor the batch so far covers.",
+        )
+        if n
+        else said("The two differ in a way that nothing in the batch so far covers.")
+    )
     if scores.gain is None:
-        return f"The two differ in a way that {covered} the batch so far covers."
-    compared = ""
-    if scores.stake is not None and scores.stake > 0:
-        compared = f", {scores.stake:.1f} times a typical candidate"
-    return (
-        f"The two differ in a way that {covered} the batch so far covers "
-        f"(information gain {scores.gain:.3f} nats{compared})."
-    )
+        return (differs,)
+    return differs, said("An answer tells {gain:.3f} nats.", gain=scores.gain), *_compared(scores)
 
 
-def _uncertain(disagreement: float, probability: float, context: Context) -> str:
+def _compared(scores: PairScores) -> tuple[Said, ...]:
+    if scores.stake is None or scores.stake <= 0:
+        return ()
+    return (said("It settles {times:.1f} times what one on a typical pair would.", times=scores.stake),)
+
+
+def _uncertain(disagreement: float, probability: float, context: Context) -> tuple[Said, ...]:
     if context.members < 2:
-        return f"The model calls it close: {probability:.0%} that the first is better."
+        return (_close(probability),)
     return (
-        f"The {context.members} models disagree about the difference (σ {disagreement**0.5:.2f}, more "
-        f"than on {min(context.percentile, 0.99):.0%} of the candidates) "
-        f"and together give the first a {probability:.0%} chance."
+        said(
+            "The {members} models disagree about the difference (σ {spread:.2f}, more than on {less:.0%} of "
+            "the candidates) and together give the first a {chance:.0%} chance.",
+            members=context.members,
+            spread=disagreement**0.5,
+            less=min(context.percentile, 0.99),
+            chance=probability,
+        ),
     )
+
+
+def _close(probability: float) -> Said:
+    return said("The model calls it close: {chance:.0%} that the first is better.", chance=probability)

@@ -10,12 +10,14 @@ from django.utils.translation import ngettext
 from activelearning import presentation, survey_selectors
 from activelearning.models import SelectedPair, SelectionBatch
 from activelearning.pages.coverage import excerpt, kind_names
+from activelearning.pages.said import in_words
 from activelearning.presentation import ShownPair
 from activelearning.survey_selectors import LabelledPair, Pair
 from annotation.charts import decimal
 
 CLOSE, SURE = 0.1, 0.4  # of a chance from one half
-SAID_ALREADY = ("regret", "i_optimal", "power")  # their explanations name what is at stake
+# their explanations name what is at stake
+SAID_ALREADY = ("regret", "i_optimal", "power", "d_optimal", "k_centre")
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,11 @@ class Kind:
 
 @dataclass(frozen=True)
 class Explained:
-    """leaning: what the model says, in a sentence, or nothing. words: all of it, with how sure."""
+    """why: the explanation. leaning: what the model says, in a sentence, or nothing. words: all of it, with
+    how sure."""
 
     shown: ShownPair
+    why: str
     leaning: str
     words: tuple[str, ...]
     kind: Kind | None
@@ -56,6 +60,7 @@ def explained(batch: SelectionBatch, pairs: Iterable[SelectedPair]) -> list[Expl
     return [
         Explained(
             presentation.shown(pair),
+            " ".join(in_words(pair.said)) or pair.explanation,
             _leaning(pair.scores),
             tuple(_words(pair.reason, pair.scores, pair.propensity)),
             _kind(pair.cluster, names),

@@ -7,6 +7,7 @@ import numpy as np
 
 from activelearning.acquisition.pool import CandidatePairs, Floats, Ids, ResponsePool
 from activelearning.acquisition.shift import Shift, density_ratio
+from activelearning.acquisition.wording import Said, counted, said
 from annotation.models.content import Prompt
 from annotation.models.project import Project
 from rewardmodel.services import embedding
@@ -25,7 +26,7 @@ class Aim:
 
     pairs: CandidatePairs | None
     shift: Shift | None = None
-    note: str = ""
+    note: Said | None = None
 
 
 def aim(
@@ -52,8 +53,10 @@ def aim(
         picked = np.flatnonzero(own)
         if len(picked) > MOST_TARGETS:
             picked = np.sort(rng.choice(picked, MOST_TARGETS, replace=False))
-        note = (
-            f"Aimed at {len(np.unique(candidates.prompts[picked]))} deployment prompts that have responses."
+        note = counted(
+            len(np.unique(candidates.prompts[picked])),
+            "Aimed at {n} deployment prompt that has responses.",
+            "Aimed at {n} deployment prompts that have responses.",
         )
         return Aim(_rows(candidates, picked), None, note)
     if len(ids) > MOST_DEPLOYMENT:
@@ -99,12 +102,21 @@ def _text(messages: list[dict[str, str]]) -> str:
     return "\n".join(turn["content"] for turn in messages)
 
 
-def _words(shift: Shift) -> str:
+def _words(shift: Shift) -> Said:
     if shift.auc is None or shift.interval is None:
-        return f"{shift.deployment} deployment prompts are too few to weigh the pool by."
+        return counted(
+            shift.deployment,
+            "{n} deployment prompt is too little to weigh the pool by.",
+            "{n} deployment prompts are too few to weigh the pool by.",
+        )
     low, high = shift.interval
-    return (
-        f"Aimed at {shift.deployment} deployment prompts: they are told from the pool's with an area of "
-        f"{shift.auc:.2f} ({low:.2f} to {high:.2f}; 0.50: not at all), and {shift.effective:.0f} of "
-        f"{shift.pool} prompts count in effect."
+    return said(
+        "Aimed at {given} deployment prompts: they are told from the pool's with an area of {area:.2f} "
+        "({low:.2f} to {high:.2f}; 0.50: not at all), and {effective} of {pool} prompts count in effect.",
+        given=shift.deployment,
+        area=shift.auc,
+        low=low,
+        high=high,
+        effective=round(shift.effective),
+        pool=shift.pool,
     )

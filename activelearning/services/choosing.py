@@ -24,9 +24,10 @@ from activelearning.acquisition.pool import (
     pair_keys,
 )
 from activelearning.acquisition.quotas import Recipe, recipe_named
-from activelearning.acquisition.recipe import select_batch
+from activelearning.acquisition.recipe import only_open, select_batch
 from activelearning.acquisition.selection import Reason, SelectedPair, Selection
 from activelearning.acquisition.survey import Survey
+from activelearning.acquisition.wording import Said, counted, said
 from activelearning.models import AuditPair, LoopPolicy, SelectionBatch
 from activelearning.models import SelectedPair as Queued
 from activelearning.services import (
@@ -69,7 +70,7 @@ class Choice:
         return f"cold start: {self.recipe.name}" if self.by_texts else SelectionBatch.BY_CHANCE
 
 
-AUDIT = "Drawn at random among prompts that the model never learns from, to measure it."
+AUDIT = (said("Drawn at random among prompts that the model never learns from, to measure it."),)
 AUDIT_SHARE = 0.1  # of a batch, as long as the audit set is not complete
 PATIENCE = 20.0  # seconds of embedding before the first run: nobody waits longer at a page, or without work
 
@@ -129,7 +130,7 @@ def choose(
     added = tuple(note for note in (lacking, aimed.note) if note)
     selection = dataclasses.replace(selection, notes=(*selection.notes, *added))
     if drawn < policy.audit_pairs:
-        wanting = f"The audit set has {drawn} pairs, {policy.audit_pairs} are wanted; new prompts add to it."
+        wanting = small_audit_set(drawn, policy.audit_pairs)
         selection = dataclasses.replace(selection, notes=(*selection.notes, wanting))
     seen = surveying.surveyed(
         project=project,
@@ -142,6 +143,15 @@ def choose(
     )
     by_texts = ensemble is None and pool.features is not None
     return Choice(seen.selection, ensemble, recipe, seed, seen.survey, again=again, by_texts=by_texts)
+
+
+def small_audit_set(drawn: int, wanted: int) -> Said:
+    return counted(
+        drawn,
+        "The audit set has {n} pair, {wanted} are wanted; new prompts add to it.",
+        "The audit set has {n} pairs, {wanted} are wanted; new prompts add to it.",
+        wanted=wanted,
+    )
 
 
 def splits_of(project: Project, ensemble: Ensemble | None) -> dict[str, str]:
@@ -168,10 +178,14 @@ def aim_at(
     try:
         return aiming.aim(project=project, pool=pool, candidates=candidates, rng=rng, embed=embed)
     except scoring.ScoringFailed as error:
-        return aiming.Aim(None, note=f"Not aimed at the deployment prompts: {featuring.brief(error)}")
+        return aiming.Aim(
+            None, note=said("Not aimed at the deployment prompts: {why}", why=featuring.brief(error))
+        )
 
 
-def pool_of(project: Project, ensemble: Ensemble | None, patience: float | None) -> tuple[ResponsePool, str]:
+def pool_of(
+    project: Project, ensemble: Ensemble | None, patience: float | None
+) -> tuple[ResponsePool, Said | None]:
     """Every response, with what is known of it, and why that is nothing. Raises `scoring.ScoringFailed`."""
     rows = list(
         Response.objects.filter(prompt__project=project).order_by("pk").values_list("pk", "prompt_id")
@@ -190,7 +204,7 @@ def pool_of(project: Project, ensemble: Ensemble | None, patience: float | None)
         temperature=scored.temperature,
         tau=scored.tau,
     )
-    return pool, ""
+    return pool, None
 
 
 def taken_pairs(project: Project, ensemble: Ensemble | None = None) -> set[tuple[int, int]]:
@@ -277,10 +291,14 @@ def _select(
     notes = list(picked.notes) if eligible else []
     if short:
         notes.append(
-            f"{short} pairs more are random: other open pairs are of prompts that measure the model."
+            counted(
+                short,
+                "{n} pair more is random: other open pairs are of prompts that measure the model.",
+                "{n} pairs more are random: other open pairs are of prompts that measure the model.",
+            )
         )
     if size < n:
-        notes.append(f"Only {size} open pairs, {n} were asked for.")
+        notes.append(only_open(size, n))
     notes += [unused] if unused else []
     measuring = tuple(
         dataclasses.replace(pair, reason="audit", explanation=AUDIT) for pair in (*audit, *by_chance.pairs)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from activelearning.acquisition.selection import Selection
+from activelearning.acquisition.wording import Said, said
 from activelearning.services.holding import held
 from annotation.models.content import Response
 from annotation.models.project import Project
@@ -17,8 +18,9 @@ from rewardmodel.services.scoring import ScoringFailed
 logger = logging.getLogger(__name__)
 
 TASK = "activelearning.embed"
-BY_TEXTS = "No model yet: chosen by the texts of the responses and by the pairs judged so far."
-UNDER_WAY = (
+BY_TEXTS = said("No model yet: chosen by the texts of the responses and by the pairs judged so far.")
+NO_MODEL = said("No model yet.")
+UNDER_WAY = said(
     "No model yet, and a worker is still embedding the responses: this batch is drawn at random, later ones "
     "will not be."
 )
@@ -28,25 +30,25 @@ MOST_WORDS = 200  # of what went wrong
 
 def features_of(
     project: Project, response_ids: Sequence[int], *, seconds: float | None
-) -> tuple[np.ndarray | None, str]:
+) -> tuple[np.ndarray | None, Said | None]:
     """Features (n, f) float32 of the responses; None beside a sentence for people where there are none.
 
     seconds: how long somebody waits for them; None: as long as it takes. Where that is too short, a training
     worker goes on. Never raises what is no fault of the caller's: choosing goes on by chance.
     """
     if not response_ids:
-        return None, ""
+        return None, None
     try:
         with held(_key(project.pk)) as mine:
             if not mine:
                 return None, UNDER_WAY
-            return embedding.embed_responses(response_ids, seconds=seconds), ""
+            return embedding.embed_responses(response_ids, seconds=seconds), None
     except embedding.EmbeddingTakesLong:
         sending.wake(TASK, project.pk)
         return None, UNDER_WAY
     except ScoringFailed as error:
         logger.warning("responses of %s: %s", project, error)
-        return None, f"No model yet, and the responses could not be embedded: {brief(error)}"
+        return None, said("No model yet, and the responses could not be embedded: {why}", why=brief(error))
 
 
 def brief(error: Exception) -> str:
@@ -59,7 +61,7 @@ def without_a_model(selection: Selection) -> Selection:
     pairs = tuple(
         pair
         if pair.reason in ("audit", "random")
-        else dataclasses.replace(pair, explanation=f"No model yet. {pair.explanation}")
+        else dataclasses.replace(pair, explanation=(NO_MODEL, *pair.explanation))
         for pair in selection.pairs
     )
     return dataclasses.replace(selection, pairs=pairs, notes=(BY_TEXTS, *selection.notes))

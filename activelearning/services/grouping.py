@@ -15,11 +15,12 @@ from django.db.models import Count, QuerySet
 
 from activelearning.acquisition.candidates import candidate_pairs
 from activelearning.acquisition.group_pool import OpenGroups, open_groups
-from activelearning.acquisition.group_recipe import NO_OPEN, GroupSelection, select_groups
+from activelearning.acquisition.group_recipe import NO_OPEN, GroupSelection, only_open, select_groups
 from activelearning.acquisition.groups import pair_weights
 from activelearning.acquisition.pool import LabelledPairs, ResponsePool, as_ids
 from activelearning.acquisition.quotas import Recipe, recipe_named
 from activelearning.acquisition.selection import PairScores, SelectedPair
+from activelearning.acquisition.wording import Said
 from activelearning.models import LoopPolicy
 from activelearning.models import SelectedPair as Queued
 from activelearning.services import choosing, featuring, group_audit, on_device, surveying, withdrawing
@@ -242,17 +243,15 @@ def _spread(*parts: Sequence[Pick]) -> list[Pick]:
 
 
 def _notes(
-    chosen: GroupSelection, found: int, n: int, said: Iterable[str], drawn: int, policy: LoopPolicy
-) -> list[str]:
-    about_size = ("Only", NO_OPEN)  # of a part of the batch
-    notes = [note for note in chosen.selection.notes if not note.startswith(about_size)]
+    chosen: GroupSelection, found: int, n: int, others: Iterable[Said | None], drawn: int, policy: LoopPolicy
+) -> list[Said]:
+    about_size = (NO_OPEN.text, only_open(0, 0).text)  # of a part of the batch
+    notes = [note for note in chosen.selection.notes if note.text not in about_size]
     if found < n:
-        notes.append(f"Only {found} open groups, {n} were asked for.")
-    notes += filter(None, said)
+        notes.append(only_open(found, n))
+    notes += filter(None, others)
     if drawn < policy.audit_pairs:
-        notes.append(
-            f"The audit set has {drawn} pairs, {policy.audit_pairs} are wanted; new prompts add to it."
-        )
+        notes.append(choosing.small_audit_set(drawn, policy.audit_pairs))
     return notes
 
 

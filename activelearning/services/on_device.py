@@ -10,6 +10,7 @@ import numpy as np
 from django.conf import settings
 
 from activelearning.acquisition.on_device import FUNCTIONS, Call
+from activelearning.acquisition.wording import Said, said
 from rewardmodel.services.children import Child
 
 PROGRAM = "activelearning.acquisition.on_device"
@@ -24,19 +25,21 @@ def select(
     candidates: int,
     rng: np.random.Generator,
     **options: Any,
-) -> tuple[Any, str]:
+) -> tuple[Any, Said | None]:
     """What `select_batch` ("pairs") or `select_groups` ("groups") returns, and a note where the device that
     is set could not be used: then it is carried out here, to the same picks.
 
     candidates: how many pairs there are to choose from.
     """
-    device, note = settings.LAUREL_SELECTION_DEVICE, ""
+    device, note = settings.LAUREL_SELECTION_DEVICE, None
     if device != "cpu" and candidates > MANY:
         try:
-            return _in_a_child(Call(what, arguments, options, rng), device), ""
+            return _in_a_child(Call(what, arguments, options, rng), device), None
         except _Unusable as error:
-            note = f"Chosen on the processor: {device} could not be used ({error})."
-            logger.warning(note)
+            note = said(
+                "Chosen on the processor: {device} could not be used ({why}).", device=device, why=str(error)
+            )
+            logger.warning("%s", note)
     return FUNCTIONS[what](*arguments, rng=rng, **options), note
 
 
@@ -56,8 +59,8 @@ def _in_a_child(call: Call, device: str) -> Any:
         finally:
             child.end()
         if code != 0:
-            said = log.read_text(errors="replace").strip().splitlines()
-            raise _Unusable(said[-1][-300:] if said else f"exit code {code}")
+            lines = log.read_text(errors="replace").strip().splitlines()
+            raise _Unusable(lines[-1][-300:] if lines else f"exit code {code}")
         found, rng = pickle.loads((folder / "out").read_bytes())  # noqa: S301  our own child wrote it
     call.rng.bit_generator.state = rng.bit_generator.state
     return found

@@ -8,6 +8,7 @@ from django.db.models import Max
 
 from activelearning.acquisition.repeat import overlap_sample
 from activelearning.acquisition.selection import SelectedPair as Chosen
+from activelearning.acquisition.wording import plain
 from activelearning.models import LoopPolicy, SelectedPair, SelectionBatch
 from activelearning.services.choosing import Choice
 from annotation.models.project import MOST_VOTES, Project
@@ -41,7 +42,8 @@ def write_batch(
         },
         seed=choice.seed,
         candidates=choice.selection.candidates,
-        notes=list(choice.selection.notes),
+        notes=list(map(str, choice.selection.notes)),
+        said=list(map(dataclasses.asdict, choice.selection.notes)),
         survey=None if choice.survey is None else dataclasses.asdict(choice.survey),
     )
 
@@ -61,7 +63,8 @@ def write_picks(batch: SelectionBatch, chosen: Iterable[Chosen], queued: Iterabl
             response_a_id=int(pair.response_a),
             response_b_id=int(pair.response_b),
             reason=pair.reason,
-            explanation=pair.explanation,
+            explanation=plain(pair.explanation),
+            said=list(map(dataclasses.asdict, pair.explanation)),
             scores=dataclasses.asdict(pair.scores),
             propensity=pair.propensity,
             cluster=pair.cluster,

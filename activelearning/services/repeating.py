@@ -26,6 +26,7 @@ from activelearning.acquisition.repeat import (
     value_of_votes,
 )
 from activelearning.acquisition.target import moment
+from activelearning.acquisition.wording import Said
 from activelearning.models import SelectedPair
 from annotation.models.project import Project
 from annotation.models.quality import AggregationFit, SoftLabel
@@ -43,7 +44,7 @@ class PlannedRepeat:
     item: int
     response_a: int
     response_b: int
-    explanation: str
+    explanation: Said
     scores: Mapping[str, float]
 
 

@@ -61,7 +61,7 @@ def test_the_first_batch_follows_the_recipes_cold_start(monkeypatch: pytest.Monk
     assert calls == [20.0]
     assert (batch.ensemble, batch.strategy, batch.by_texts) == (None, "cold start: regret", True)
     assert Counter(batch.pairs.values_list("reason", flat=True)) == {"i_optimal": 18, "random": 2}
-    assert batch.notes[0] == featuring.BY_TEXTS
+    assert batch.notes[0] == str(featuring.BY_TEXTS)
     assert "There are no labels yet: the batch starts cold." in batch.notes
     for pair in batch.pairs.all():
         chance = pair.reason == "random"
@@ -207,7 +207,7 @@ def test_what_takes_long_is_left_to_a_worker(
 
     monkeypatch.setattr(embedding, "embed_responses", late)
     batch = selecting.select(project=project, n=5, seed=1)
-    assert featuring.UNDER_WAY in batch.notes
+    assert str(featuring.UNDER_WAY) in batch.notes
     assert woken == [(featuring.TASK, project.pk)]
 
 
@@ -221,7 +221,7 @@ def test_nobody_embeds_what_a_worker_is_embedding(
         assert mine
         (batch,) = at_once(lambda _: selecting.select(project=project, n=5, seed=1), range(1))
         assert at_once(lambda _: embed(project.pk), range(1)) == [False]
-    assert featuring.UNDER_WAY in batch.notes
+    assert str(featuring.UNDER_WAY) in batch.notes
     assert (calls, woken) == ([], [])
     assert embed(project.pk)
     assert len(calls) == 1

@@ -1,5 +1,6 @@
 """The pages of the next batch: where the loop is, what was chosen and why, and who may see it."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,6 +11,9 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
+from activelearning.acquisition.recipe import only_open
+from activelearning.acquisition.selection import Context, PairScores, explain
+from activelearning.acquisition.wording import said
 from activelearning.models import LoopPolicy, LoopTurn, SelectedPair, SelectionBatch
 from annotation.models.project import Project
 from annotation.models.worker import WorkerHeartbeat
@@ -185,6 +189,38 @@ def test_why_pairs_were_chosen_is_said_in_the_language_of_the_page(cast: Cast) -
     text = words(client.get(reverse("activelearning:batch", args=["harbour", 1])))
     assert text.count("Entscheidet die meisten Sieger") == 2  # in the bar and on the line
     assert "Decides most winners" not in text
+
+
+def test_sentences_of_a_selection_are_said_in_the_language_of_the_page(cast: Cast) -> None:
+    """Numbers too; what an older release wrote, or what nobody has translated, stays English."""
+    batch = batch_of(cast.project, ["regret", "audit"])
+    older = words(look(cast.engineer, 1))
+    assert "Too few held-out labels." in older
+    assert "Because of regret." in older
+    told = [only_open(1234, 2000), said("Nobody translated {what:.2f}.", what=0.5)]
+    batch.said = [dataclasses.asdict(one) for one in told]
+    batch.save()
+    scores = PairScores(probability=0.62, deviation=1.2345, stake=3.21)
+    pair = batch.pairs.get(reason="regret")
+    pair.said = [dataclasses.asdict(one) for one in explain("regret", scores, None, Context(labelled=9))]
+    pair.save()
+    client = browser(cast.engineer)
+    client.cookies["django_language"] = "de"
+    text = words(client.get(reverse("activelearning:batch", args=["harbour", 1])))
+    assert "Nur 1.234 offene Paare, verlangt waren 2.000." in text
+    assert "Nobody translated 0,50." in text
+    assert "(62 % für die erste, ± 1,23 Logits): Ein Urteil entscheidet mehr" in text
+    assert "Es klärt das 3,2-Fache" in text
+    assert "Because of audit." in text
+    assert "Because of regret." not in text
+
+
+def test_a_value_is_never_markup_nor_a_format(cast: Cast) -> None:
+    batch = batch_of(cast.project, ["audit"])
+    batch.said = [dataclasses.asdict(said("Not aimed: {why}", why="<b>{x.y}</b> 0.5 %"))]
+    batch.save()
+    html = look(cast.engineer, 1).content.decode()
+    assert "Not aimed: &lt;b&gt;{x.y}&lt;/b&gt; 0.5 %" in html
 
 
 def test_a_cold_start_has_no_scores_to_show(cast: Cast) -> None:

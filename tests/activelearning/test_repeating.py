@@ -89,7 +89,7 @@ def test_votes_that_are_split_are_asked_about_and_said_so(world: World) -> None:
     found = world.plan().repeats
     assert 0 < len(found) <= 5
     split = set(SoftLabel.objects.filter(p_a=0.5).values_list("item_id", flat=True))
-    said = {one.item in split: one.explanation for one in found}
+    said = {one.item in split: str(one.explanation) for one in found}
     assert said[True] == "The 2 people who voted disagree."
     assert said.get(False) != said[True]
     assert found[0].scores["value"] > found[0].scores["replaced"]

@@ -11,6 +11,7 @@ from activelearning.acquisition.group_recipe import GroupSelection, select_group
 from activelearning.acquisition.pool import LabelledPairs, PoolError, ResponsePool, as_ids
 from activelearning.acquisition.posterior import fit_posterior
 from activelearning.acquisition.quotas import recipe_named
+from activelearning.acquisition.wording import plain
 
 Q = 12
 
@@ -71,7 +72,7 @@ def test_a_prompt_with_one_response_gives_no_group() -> None:
         assert set(chosen(pool, 5, recipe=recipe).groups) == {("b", "c")}
     nothing = chosen(ResponsePool(as_ids(["a"]), as_ids(["p"])), 5)
     assert nothing.groups == ()
-    assert nothing.selection.notes == ("There is no open group of responses to choose from.",)
+    assert plain(nothing.selection.notes) == "There is no open group of responses to choose from."
 
 
 def test_what_is_no_group_is_refused() -> None:
@@ -115,7 +116,7 @@ def test_without_features_all_is_drawn_and_no_group_twice() -> None:
     }
     assert {pair.reason for pair in found.selection.pairs} == {"random"}
     assert all(0 < (pair.propensity or 0) <= 1 for pair in found.selection.pairs)
-    assert f"Only {len(found.groups)} open groups, 50 were asked for." in found.selection.notes
+    assert f"Only {len(found.groups)} open groups, 50 were asked for." in plain(found.selection.notes)
 
 
 # --- choice ----------------------------------------------------------------------------------------
@@ -151,7 +152,9 @@ def test_a_batch_follows_the_recipe_and_repeats_itself() -> None:
         assert len(group) == 4
         assert len({int(one[1:]) // 6 for one in group}) == 1
         assert (pair.propensity is None) == (pair.reason == "regret")
-        assert pair.explanation.startswith("Of these 4" if pair.reason == "regret" else "Drawn at random")
+        assert plain(pair.explanation).startswith(
+            "Of these 4" if pair.reason == "regret" else "Drawn at random"
+        )
     asked = {frozenset(pair) for group in taken for pair in combinations(group, 2)}
     assert all(set(pairs_of((group,))) - asked for group in found.groups)
     assert len(set(found.groups)) == 20
@@ -176,7 +179,7 @@ def test_every_recipe_chooses_groups(recipe: str, reason: str) -> None:
     counts = Counter(pair.reason for pair in found.selection.pairs)
     assert counts.most_common(1)[0][0] == reason
     assert sum(counts.values()) == 10
-    assert ("groups are chosen" in " ".join(found.selection.notes)) == (recipe == "textbook")
+    assert ("groups are chosen" in plain(found.selection.notes)) == (recipe == "textbook")
 
 
 @pytest.mark.slow

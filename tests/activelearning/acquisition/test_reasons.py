@@ -10,6 +10,7 @@ import pytest
 from activelearning.acquisition.pool import CandidatePairs, LabelledPairs, ResponsePool
 from activelearning.acquisition.quotas import RECIPES
 from activelearning.acquisition.recipe import select_batch
+from activelearning.acquisition.wording import plain
 from tests.activelearning.acquisition.worlds import every_pair, labels, pool, subset
 
 
@@ -20,7 +21,7 @@ def test_the_default_says_what_is_at_stake_and_names_the_nearest_labels() -> Non
     selection = select_batch(responses, candidates, known, n=20, rng=np.random.default_rng(0))
     assert selection.quotas == {"regret": 18, "random": 2}
     first = next(pair for pair in selection.pairs if pair.reason == "regret")
-    assert "decides more of their winners" in first.explanation
+    assert "decides more of their winners" in plain(first.explanation)
     assert first.scores.stake is not None
     assert first.scores.stake > 1
     assert len(first.neighbours) == 3

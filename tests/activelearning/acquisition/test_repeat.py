@@ -187,14 +187,14 @@ def test_reasons_in_words() -> None:
     split = pairs((2, 0, 1), (1, 0, 1), (3, 1, 1), (1, 0, 0))
     found = plan(split, [4.0, 3.0, 2.0, 1.0], 4, share=1.0, most_votes=6).repeats
     assert [r.reason for r in found] == ["split", "split", "split", "gain"]
-    assert found[0].sentence == "1 of 3 people disagrees with the others."
-    assert found[1].sentence == "The 2 people who voted disagree."
-    assert found[2].sentence == "2 of 5 people disagree with the others."
+    assert str(found[0].sentence) == "1 of 3 people disagrees with the others."
+    assert str(found[1].sentence) == "The 2 people who voted disagree."
+    assert str(found[2].sentence) == "2 of 5 people disagree with the others."
     poor = plan(pairs((2, 0, 1), rho=0.5), [1.0], 1, share=1.0).repeats[0]
-    assert (poor.reason, poor.sentence) == ("unreliable", "Its voters were often wrong on gold checks.")
+    assert (poor.reason, str(poor.sentence)) == ("unreliable", "Its voters were often wrong on gold checks.")
     worth = VoteValue(np.array([3.0]), np.array([1.0]), np.array([2.0]), 1.0)
     kept = plan_repeats(pairs((2, 0, 0)), worth, 1, RepeatConfig(share=1.0)).repeats[0]
-    assert (kept.reason, kept.sentence) == ("quality", "A second opinion kept for quality.")
+    assert (kept.reason, str(kept.sentence)) == ("quality", "A second opinion kept for quality.")
 
 
 @pytest.mark.parametrize("seed", range(5))
