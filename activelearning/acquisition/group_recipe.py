@@ -14,6 +14,7 @@ import numpy as np
 
 from activelearning.acquisition.arithmetic import NUMPY, Arithmetic
 from activelearning.acquisition.describing import pair_scores
+from activelearning.acquisition.explaining import explain_group
 from activelearning.acquisition.group_pool import DrawnGroup, OpenGroups, draw_groups
 from activelearning.acquisition.groups import choose_groups, form_groups
 from activelearning.acquisition.knowledge import Knowledge, learn
@@ -22,8 +23,8 @@ from activelearning.acquisition.pool import CandidatePairs, Floats, LabelledPair
 from activelearning.acquisition.projection import fit_projection
 from activelearning.acquisition.quotas import BLIND, Recipe, Rule, interleave, largest_remainder
 from activelearning.acquisition.rules import target_moment
-from activelearning.acquisition.selection import Context, PairScores, Reason, SelectedPair, Selection, explain
-from activelearning.acquisition.wording import Said, Value, counted, said
+from activelearning.acquisition.selection import PairScores, Reason, SelectedPair, Selection
+from activelearning.acquisition.wording import Said, counted, said
 
 MOST_RESPONSES = 64  # of one prompt, that a group is formed of: a sample holds groups as good
 AMPLE = 2  # so many candidates for each group wanted, where the prompts have them
@@ -263,37 +264,3 @@ def only_open(size: int, n: int) -> Said:
         "Only {n} open groups, {asked} were asked for.",
         asked=n,
     )
-
-
-def explain_group(reason: Rule, k: int, scores: PairScores, propensity: float | None) -> tuple[Said, ...]:
-    """Sentences for the person who asks why they are shown these k responses."""
-    if reason == "random":
-        return explain("random", scores, propensity, Context())
-    found = [_most(k, scores), _WHAT.get(reason, _UNLIKE)]
-    if scores.stake is not None:
-        found.append(
-            said("It settles {times:.1f} times what one on a typical group would.", times=scores.stake)
-        )
-    return tuple(found)
-
-
-def _most(k: int, scores: PairScores) -> Said:
-    if scores.probability is None or scores.deviation is None:
-        if k == 2:
-            return said("The two tell much.")
-        return said("Of these {k} responses A against B tells most.", k=k)
-    side: dict[str, Value] = {"chance": scores.probability, "deviation": scores.deviation}
-    if k == 2:
-        return said("The two tell much ({chance:.0%} for A, ± {deviation:.2f} logits).", **side)
-    return said(
-        "Of these {k} responses A against B tells most ({chance:.0%} for A, ± {deviation:.2f} logits).",
-        k=k,
-        **side,
-    )
-
-
-_WHAT = {
-    "regret": said("An answer decides winners among the pairs that the model will meet."),
-    "i_optimal": said("An answer makes the model surer of the pairs that it will meet."),
-}
-_UNLIKE = said("An answer tells how responses differ in ways that nothing judged so far covers.")

@@ -18,6 +18,7 @@ import numpy as np
 from activelearning.acquisition.arithmetic import NUMPY, Arithmetic
 from activelearning.acquisition.batch import Grown, grow
 from activelearning.acquisition.describing import pair_scores
+from activelearning.acquisition.explaining import Context, explain
 from activelearning.acquisition.knowledge import Knowledge, Labels, learn
 from activelearning.acquisition.pairs import PairTable, label_table, pair_table, target_table
 from activelearning.acquisition.pool import (
@@ -30,15 +31,7 @@ from activelearning.acquisition.pool import (
 )
 from activelearning.acquisition.projection import fit_projection
 from activelearning.acquisition.quotas import BLIND, DEFAULT, Recipe, recipe_named
-from activelearning.acquisition.selection import (
-    Context,
-    Neighbour,
-    PairScores,
-    Reason,
-    SelectedPair,
-    Selection,
-    explain,
-)
+from activelearning.acquisition.selection import Neighbour, PairScores, Reason, SelectedPair, Selection
 from activelearning.acquisition.wording import Said, counted, said
 
 NEIGHBOURS = 3

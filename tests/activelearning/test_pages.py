@@ -11,8 +11,9 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
+from activelearning.acquisition.explaining import Context, explain
 from activelearning.acquisition.recipe import only_open
-from activelearning.acquisition.selection import Context, PairScores, explain
+from activelearning.acquisition.selection import PairScores
 from activelearning.acquisition.wording import said
 from activelearning.models import LoopPolicy, LoopTurn, SelectedPair, SelectionBatch
 from annotation.models.project import Project
@@ -209,7 +210,7 @@ def test_sentences_of_a_selection_are_said_in_the_language_of_the_page(cast: Cas
     text = words(client.get(reverse("activelearning:batch", args=["harbour", 1])))
     assert "Nur 1.234 offene Paare, verlangt waren 2.000." in text
     assert "Nobody translated 0,50." in text
-    assert "(62 % für die erste, ± 1,23 Logits): Ein Urteil entscheidet mehr" in text
+    assert "(62 % für die erste, ± 1,23 Logits). Ein Urteil entscheidet mehr" in text
     assert "Es klärt das 3,2-Fache" in text
     assert "Because of audit." in text
     assert "Because of regret." not in text

@@ -15,6 +15,7 @@ from activelearning.acquisition.quotas import DEFAULT, RECIPES
 from activelearning.forms import SAID
 from activelearning.models import LoopPolicy, LoopTurn
 from annotation.models.project import Project
+from benchmarks.active import tables
 from tests.activelearning import turns
 from tests.cast import Cast, browser, make_cast
 
@@ -149,6 +150,12 @@ def test_what_is_wrong_stands_beside_its_field(cast: Cast, changes: dict[str, An
 
 def test_every_recipe_has_its_line() -> None:
     assert set(SAID) == set(RECIPES)
+
+
+def test_the_tables_of_the_benchmark_are_those_of_its_files() -> None:
+    written = (tables.HERE / "README.md").read_text()
+    assert written.count("| **Laurel: regret** |") > 3
+    assert written == tables.with_tables(written)
 
 
 def test_the_figure_of_the_default_is_the_benchmark_s() -> None:

@@ -2,7 +2,8 @@
 
 import pickle
 
-from activelearning.acquisition.selection import Context, PairScores, explain
+from activelearning.acquisition.explaining import Context, explain
+from activelearning.acquisition.selection import PairScores
 from activelearning.acquisition.wording import counted, plain, said
 
 
@@ -21,11 +22,11 @@ def test_an_explanation_says_what_is_known_and_no_more() -> None:
     scores = PairScores(probability=0.62, deviation=1.234, stake=3.21, gain=0.1234)
     judged = Context(labelled=1200)
     assert plain(explain("regret", scores, None, judged)) == (
-        "Like many pairs that the model will meet, and not settled yet (62% for the first, ± 1.23 logits): "
-        "an answer decides more of their winners. It settles 3.2 times what one on a typical pair would."
+        "Like many pairs that the model will meet, and not settled yet (62% for the first, ± 1.23 logits). "
+        "An answer decides more of their winners. It settles 3.2 times what one on a typical pair would."
     )
     assert plain(explain("regret", PairScores(), None, judged)) == (
-        "Like many pairs that the model will meet: an answer decides more of their winners."
+        "Like many pairs that the model will meet. An answer decides more of their winners."
     )
     assert plain(explain("d_optimal", scores, None, judged)) == (
         "The two differ in a way that neither the 1,200 judged pairs nor the batch so far covers. An answer "
