@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -45,6 +46,17 @@ def read(path: Path) -> Votes:
     if not votes.counts:
         raise Unreadable(f"{path.name} holds no votes on pairs.")
     return votes
+
+
+def half_of(votes: Votes, which: int) -> Votes:
+    """What belongs to every other prompt, in the order of the hashes of their names: `which` is 1 or 2."""
+    ordered = sorted(votes.titles, key=lambda prompt: hashlib.sha256(prompt.encode()).digest())
+    kept = set(ordered[which - 1 :: 2])
+    return Votes(
+        {key: text for key, text in votes.responses.items() if key[0] in kept},
+        {prompt: title for prompt, title in votes.titles.items() if prompt in kept},
+        {pair: count for pair, count in votes.counts.items() if pair[0][0] in kept},
+    )
 
 
 Line = tuple[str, str, tuple[tuple[str, str], tuple[str, str]], np.ndarray]

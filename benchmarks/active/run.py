@@ -85,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--seeds", type=int, default=50, help="of random and regret; the others get two fifths, at least 20"
     )
     parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--half", type=int, choices=(1, 2), help="only every other prompt of the file")
     parser.add_argument("--features", nargs="+", default=["encoder", "lexical"])
     parser.add_argument("--splits", nargs="+", default=list(SPLITS), choices=SPLITS)
     parser.add_argument("--arms", nargs="+", choices=list(arms()), help="only these beside random")
@@ -109,6 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tables: dict[str, list[dict[str, object]]] = {"ratios": [], "areas": [], "curves": []}
     for file in files:
         votes = data.read(file)
+        if given.half:
+            votes = data.half_of(votes, given.half)
         print(f"\n{file.name}: {len(votes.counts):,} pairs of {len(votes.responses):,} responses", flush=True)
         for kind in given.features:
             made = worlds.encoded(votes) if kind == "encoder" else worlds.lexical(votes)
