@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+KNOWN = "UKPConvArg1's and PandaLM's files and Laurel's import format, as .jsonl, .jsonl.gz or .json"
+
 
 class Unreadable(ValueError):
     """The file is none of the known ones; the message says what was found."""
@@ -44,7 +46,7 @@ def read(path: Path) -> Votes:
             first, second, vote = second, first, vote[::-1]
         votes.counts[first, second] = votes.counts.get((first, second), np.zeros(3)) + vote
     if not votes.counts:
-        raise Unreadable(f"{path.name} holds no votes on pairs.")
+        raise Unreadable("it holds no votes on pairs")
     return votes
 
 
@@ -63,15 +65,22 @@ Line = tuple[str, str, tuple[tuple[str, str], tuple[str, str]], np.ndarray]
 
 
 def _pairs(path: Path) -> Iterator[Line]:
-    for row in _rows(path):
-        if "arg1" in row:
-            yield _debate(row)
-        elif "annotator1" in row:
-            yield _pandalm(row)
-        elif "responses" in row:
-            yield from _laurel(row)
-        else:
-            raise Unreadable(f"{path.name}: a row with the keys {sorted(row)[:8]} is of no known kind.")
+    for number, row in enumerate(_rows(path), start=1):
+        try:
+            found = _of_row(row)
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise Unreadable(f"row {number} lacks something or has it in another form ({error!r})") from error
+        yield from found
+
+
+def _of_row(row: dict[str, Any]) -> list[Line]:
+    if "arg1" in row:
+        return [_debate(row)]
+    if "annotator1" in row:
+        return [_pandalm(row)]
+    if "responses" in row:
+        return list(_laurel(row))
+    raise Unreadable(f"a row with the keys {sorted(row)[:8]} is of no known kind")
 
 
 def _rows(path: Path) -> Iterable[dict[str, Any]]:

@@ -109,7 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         compared = {name: arm for name, arm in compared.items() if name in ("random", *given.arms)}
     tables: dict[str, list[dict[str, object]]] = {"ratios": [], "areas": [], "curves": []}
     for file in files:
-        votes = data.read(file)
+        try:
+            votes = data.read(file)
+        except (OSError, ValueError) as error:
+            parser.error(f"{file} cannot be read as votes: {error}. Known are {data.KNOWN}.")
         if given.half:
             votes = data.half_of(votes, given.half)
         print(f"\n{file.name}: {len(votes.counts):,} pairs of {len(votes.responses):,} responses", flush=True)
