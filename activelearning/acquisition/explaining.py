@@ -8,6 +8,12 @@ from activelearning.acquisition.quotas import Rule
 from activelearning.acquisition.selection import PairScores, Reason
 from activelearning.acquisition.wording import Said, Value, counted, said
 
+_DESIGNS = {  # of groups
+    "regret": said("An answer decides winners among the pairs that the model will meet."),
+    "i_optimal": said("An answer makes the model surer of the pairs that it will meet."),
+}
+_UNLIKE = said("An answer tells how responses differ in ways that nothing judged so far covers.")
+
 
 @dataclass(frozen=True)
 class Context:
@@ -23,16 +29,18 @@ class Context:
 def explain(
     reason: Reason, scores: PairScores, propensity: float | None, context: Context
 ) -> tuple[Said, ...]:
-    """A sentence or two for the person who asks why they are shown this pair."""
+    """Sentences for the person who asks why they are shown this pair."""
+    found = _why(reason, scores, propensity, context)
+    if scores.stake is None or scores.stake <= 0:
+        return found
+    return *found, said(
+        "An answer settles {times:.1f} times what one on a typical pair would.", times=scores.stake
+    )
+
+
+def _why(reason: Reason, scores: PairScores, propensity: float | None, context: Context) -> tuple[Said, ...]:
     if reason == "random":
-        if propensity is None:
-            return (said("Drawn at random, all alike, so that the rest can be measured against chance."),)
-        return (
-            said(
-                "Drawn at random (chance {chance:.2g}), so that the rest can be measured against chance.",
-                chance=propensity,
-            ),
-        )
+        return (_by_chance(propensity),)
     if context.labelled and reason in ("regret", "i_optimal", "power"):
         return _at_stake(reason, scores)
     if reason in ("uncertainty", "disagreement") and scores.disagreement is not None:
@@ -54,6 +62,15 @@ def explain(
     return _unlike(reason, scores, context.labelled)
 
 
+def _by_chance(propensity: float | None) -> Said:
+    if propensity is None:
+        return said("Drawn at random, all alike, so that the rest can be measured against chance.")
+    return said(
+        "Drawn at random (chance {chance:.2g}), so that the rest can be measured against chance.",
+        chance=propensity,
+    )
+
+
 def _at_stake(reason: Reason, scores: PairScores) -> tuple[Said, ...]:
     alike = said("Like many pairs that the model will meet.")
     if scores.probability is not None and scores.deviation is not None:
@@ -65,7 +82,7 @@ def _at_stake(reason: Reason, scores: PairScores) -> tuple[Said, ...]:
         )
     decides = said("An answer decides more of their winners.")
     surer = said("An answer makes the model surer of them.")
-    return alike, decides if reason == "regret" else surer, *_compared(scores)
+    return alike, decides if reason == "regret" else surer
 
 
 def _unlike(reason: Reason, scores: PairScores, labelled: int) -> tuple[Said, ...]:
@@ -80,7 +97,7 @@ def _unlike(reason: Reason, scores: PairScores, labelled: int) -> tuple[Said, ..
         )
     if scores.gain is None:
         return (differs,)
-    return differs, said("An answer tells {gain:.3f} nats.", gain=scores.gain), *_compared(scores)
+    return differs, said("Information gain: {gain:.3f} nats.", gain=scores.gain)
 
 
 def _of_a_kind(labelled: int) -> Said:
@@ -91,12 +108,6 @@ def _of_a_kind(labelled: int) -> Said:
         "Of a kind of which neither the judged pair nor the batch so far has its share.",
         "Of a kind of which neither the {n:,} judged pairs nor the batch so far has its share.",
     )
-
-
-def _compared(scores: PairScores) -> tuple[Said, ...]:
-    if scores.stake is None or scores.stake <= 0:
-        return ()
-    return (said("It settles {times:.1f} times what one on a typical pair would.", times=scores.stake),)
 
 
 def _uncertain(disagreement: float, probability: float, context: Context) -> tuple[Said, ...]:
@@ -122,10 +133,10 @@ def explain_group(reason: Rule, k: int, scores: PairScores, propensity: float | 
     """Sentences for the person who asks why they are shown these k responses."""
     if reason == "random":
         return explain("random", scores, propensity, Context())
-    found = [_most(k, scores), _WHAT.get(reason, _UNLIKE)]
+    found = [_most(k, scores), _DESIGNS.get(reason, _UNLIKE)]
     if scores.stake is not None:
         found.append(
-            said("It settles {times:.1f} times what one on a typical group would.", times=scores.stake)
+            said("An answer settles {times:.1f} times what one on a typical group would.", times=scores.stake)
         )
     return tuple(found)
 
@@ -143,10 +154,3 @@ def _most(k: int, scores: PairScores) -> Said:
         k=k,
         **side,
     )
-
-
-_WHAT = {
-    "regret": said("An answer decides winners among the pairs that the model will meet."),
-    "i_optimal": said("An answer makes the model surer of the pairs that it will meet."),
-}
-_UNLIKE = said("An answer tells how responses differ in ways that nothing judged so far covers.")

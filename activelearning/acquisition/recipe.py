@@ -35,7 +35,6 @@ from activelearning.acquisition.selection import Neighbour, PairScores, Reason, 
 from activelearning.acquisition.wording import Said, counted, said
 
 NEIGHBOURS = 3
-NO_OPEN = said("There is no open pair to choose from.")
 
 
 def select_batch(
@@ -62,7 +61,8 @@ def select_batch(
     pairs = pair_table(pool, candidates, labelled)
     size = min(n, len(pairs))
     if size == 0:
-        return Selection((), {}, len(pairs), 0, 0, None, None, (NO_OPEN,) if n else ())
+        none = (said("There is no open pair to choose from."),) if n else ()
+        return Selection((), {}, len(pairs), 0, 0, None, None, none)
     if pool.features is None:
         return _blind(pool, pairs, n, size, rng)
     labels = label_table(pool, labelled)

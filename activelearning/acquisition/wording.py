@@ -13,15 +13,14 @@ Value = str | int | float
 
 @dataclass(frozen=True)
 class Said:
-    """text: a format string, for a count of one where there is `plural`. n: the count. values: by name."""
+    """text: a format string. plural: the same for other counts than one; the count is then the value n."""
 
     text: str
     values: Mapping[str, Value] = field(default_factory=dict)
     plural: str | None = None
-    n: int = 1
 
     def __str__(self) -> str:
-        text = self.text if self.plural is None or self.n == 1 else self.plural
+        text = self.text if self.plural is None or self.values["n"] == 1 else self.plural
         return text.format(**self.values)
 
 
@@ -32,7 +31,7 @@ def said(text: str, **values: Value) -> Said:
 
 def counted(n: int, text: str, plural: str, **values: Value) -> Said:
     """A sentence that counts: both forms may name {n}."""
-    return Said(text, {"n": n, **values}, plural, n)
+    return Said(text, {"n": n, **values}, plural)
 
 
 def plain(sentences: Iterable[Said]) -> str:

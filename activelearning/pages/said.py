@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from string import Formatter
 from typing import Any
 
-from django.utils.formats import get_format, number_format
+from django.utils.formats import get_format
 from django.utils.translation import gettext, ngettext
 
 from annotation.charts import thousands
@@ -18,7 +18,7 @@ def in_words(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 def _text(row: Mapping[str, Any]) -> str:
     if row["plural"] is None:
         return gettext(row["text"])
-    return ngettext(row["text"], row["plural"], row["n"])
+    return ngettext(row["text"], row["plural"], row["values"]["n"])
 
 
 class _Localised(Formatter):
@@ -29,12 +29,9 @@ class _Localised(Formatter):
             return value
         if isinstance(value, int):
             return thousands(value)
-        if format_spec.endswith("g"):
-            return f"{value:{format_spec}}".replace(".", get_format("DECIMAL_SEPARATOR"))
-        places = int(format_spec[1:-1])
         if format_spec.endswith("%"):
-            return f"{number_format(100 * value, places)} %"
-        return number_format(value, places)
+            return f"{self.format_field(100 * value, format_spec.replace('%', 'f'))} %"
+        return f"{value:{format_spec}}".replace(".", get_format("DECIMAL_SEPARATOR"))
 
 
 _LOCALISED = _Localised()

@@ -16,8 +16,6 @@ from activelearning.survey_selectors import LabelledPair, Pair
 from annotation.charts import decimal
 
 CLOSE, SURE = 0.1, 0.4  # of a chance from one half
-# their explanations name what is at stake
-SAID_ALREADY = ("regret", "i_optimal", "power", "d_optimal", "k_centre")
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def explained(batch: SelectionBatch, pairs: Iterable[SelectedPair]) -> list[Expl
             presentation.shown(pair),
             " ".join(in_words(pair.said)) or pair.explanation,
             _leaning(pair.scores),
-            tuple(_words(pair.reason, pair.scores, pair.propensity)),
+            tuple(_words(pair.scores, pair.propensity)),
             _kind(pair.cluster, names),
             tuple(_alike(pair, judged)),
         )
@@ -94,13 +92,9 @@ def _said(a_share: float, votes: int) -> str:
     return _("%(share)s for the side like %(side)s (%(votes)s)") % words
 
 
-def _words(reason: str, scores: Mapping[str, float | None], propensity: float | None) -> Iterable[str]:
+def _words(scores: Mapping[str, float | None], propensity: float | None) -> Iterable[str]:
     if (chance := scores.get("probability")) is not None:
         yield f"{_leaning(scores)} {_range(chance, scores.get('deviation'))}".strip()
-    if (stake := scores.get("stake")) is not None and reason not in SAID_ALREADY:
-        yield _("An answer settles %(times)s times what one on a middling pair would.") % {
-            "times": decimal(stake, 1)
-        }
     if propensity is not None:
         yield _("Chance of being drawn: %(chance)s %%.") % {"chance": _small(100 * propensity)}
 

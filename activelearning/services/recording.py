@@ -2,13 +2,14 @@
 
 import dataclasses
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from django.db.models import Max
 
 from activelearning.acquisition.repeat import overlap_sample
 from activelearning.acquisition.selection import SelectedPair as Chosen
-from activelearning.acquisition.wording import plain
+from activelearning.acquisition.wording import Said, plain
 from activelearning.models import LoopPolicy, SelectedPair, SelectionBatch
 from activelearning.services.choosing import Choice
 from annotation.models.project import MOST_VOTES, Project
@@ -43,7 +44,7 @@ def write_batch(
         seed=choice.seed,
         candidates=choice.selection.candidates,
         notes=list(map(str, choice.selection.notes)),
-        said=list(map(dataclasses.asdict, choice.selection.notes)),
+        said=_parts(choice.selection.notes),
         survey=None if choice.survey is None else dataclasses.asdict(choice.survey),
     )
 
@@ -51,6 +52,15 @@ def write_batch(
 def origins(chosen: Iterable[Chosen]) -> list[Item.Origin]:
     """Whether chance or a score brought each pick."""
     return [Item.Origin.RANDOM if pair.reason in BY_CHANCE else Item.Origin.SELECTED for pair in chosen]
+
+
+def explained(why: Sequence[Said]) -> dict[str, Any]:
+    """Of a pick's row: why it was chosen, in English and in parts that can be translated."""
+    return {"explanation": plain(why), "said": _parts(why)}
+
+
+def _parts(sentences: Iterable[Said]) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(one) for one in sentences]
 
 
 def write_picks(batch: SelectionBatch, chosen: Iterable[Chosen], queued: Iterable[Item]) -> None:
@@ -63,8 +73,7 @@ def write_picks(batch: SelectionBatch, chosen: Iterable[Chosen], queued: Iterabl
             response_a_id=int(pair.response_a),
             response_b_id=int(pair.response_b),
             reason=pair.reason,
-            explanation=plain(pair.explanation),
-            said=list(map(dataclasses.asdict, pair.explanation)),
+            **explained(pair.explanation),
             scores=dataclasses.asdict(pair.scores),
             propensity=pair.propensity,
             cluster=pair.cluster,

@@ -44,7 +44,7 @@ class PlannedRepeat:
     item: int
     response_a: int
     response_b: int
-    explanation: Said
+    explanation: tuple[Said, ...]
     scores: Mapping[str, float]
 
 
@@ -103,7 +103,7 @@ def plan(
         label = asked[one.position - len(few)]
         scores = {"value": one.value, "replaced": one.replaced, **_state(label)}
         ids = (label.item_id, label.response_a_id, label.response_b_id)
-        repeats.append(PlannedRepeat(*ids, one.sentence, scores))
+        repeats.append(PlannedRepeat(*ids, (one.sentence,), scores))
     return Plan(tuple(repeats), most)
 
 

@@ -1,6 +1,5 @@
 """Queue what people should judge next: the pairs that were chosen become items ahead of everything else."""
 
-import dataclasses
 import secrets
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
@@ -171,8 +170,7 @@ def _queue_again(batch: SelectionBatch, again: Plan) -> int:
             response_a_id=one.response_a,
             response_b_id=one.response_b,
             reason=SelectedPair.Reason.REPEAT,
-            explanation=str(one.explanation),
-            said=[dataclasses.asdict(one.explanation)],
+            **recording.explained(one.explanation),
             scores=dict(one.scores),
         )
         for rank, one in enumerate(standing, start=last + 1)

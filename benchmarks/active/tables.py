@@ -37,9 +37,7 @@ def lines() -> Iterator[str]:
             seconds = f"{float(area['seconds_a_round']):.2f}"
             yield _row(_name(area), *_four(ratios, area), _gain(area), _short(area["ties"]), seconds)
     yield from ("", f"### UKPConvArg1, {LEXICAL}", "")
-    yield from _head(
-        "split", "arm", "ratio at 500", "at 1,000", "at 2,000", "at 1,000 by loss", "ΔAULC, points"
-    )
+    yield from _head("split", "arm", *MEASURES)
     for split in SPLITS:
         for area in _of(areas, data="pairs", features="lexical", split=split, measure="accuracy"):
             if area["arm"] in FEW:

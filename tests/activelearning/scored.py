@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from django.db import connection
 
+from activelearning.acquisition.wording import Said, plain
+from activelearning.models import SelectionBatch
 from activelearning.services import choosing
 from annotation.models.content import Prompt, Response
 from annotation.models.project import Project
@@ -108,3 +110,10 @@ def with_no_test_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every prompt is one that a score may choose from, whatever the ensemble was trained on."""
     monkeypatch.setattr(choosing, "read_splits", lambda _: {})
     monkeypatch.setattr(choosing, "assign_splits", lambda ids, _: dict.fromkeys(ids, "train"))
+
+
+def assert_said_in_parts(batch: SelectionBatch) -> None:
+    """What the pages translate is what the columns in English say, of the batch and of every pick."""
+    assert [str(Said(**one)) for one in batch.said] == batch.notes
+    for pair in batch.pairs.all():
+        assert pair.explanation == plain(Said(**one) for one in pair.said) != ""

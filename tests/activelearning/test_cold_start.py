@@ -69,6 +69,7 @@ def test_the_first_batch_follows_the_recipes_cold_start(monkeypatch: pytest.Monk
         assert (pair.propensity == pytest.approx(2 / (6 * 36))) if chance else pair.propensity is None
         assert pair.scores["probability"] is None
         assert pair.cluster is not None
+    scored.assert_said_in_parts(batch)
     assert batch.survey["kinds"]
 
 

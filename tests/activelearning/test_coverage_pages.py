@@ -10,12 +10,15 @@ from django.http import HttpResponse
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
+from activelearning.acquisition.explaining import Context, explain
+from activelearning.acquisition.selection import PairScores
 from activelearning.acquisition.survey import Kind, KindShift, Points, Survey
 from activelearning.models import LoopTurn, SelectedPair, SelectionBatch
 from activelearning.pages import plots
 from activelearning.pages.coverage import excerpt
 from activelearning.pages.plots import Value
 from activelearning.presentation import SERIES
+from activelearning.services import recording
 from tests import factories
 from tests.cast import Cast, browser, make_cast
 
@@ -182,13 +185,15 @@ def test_a_pair_tells_its_kind_what_the_model_says_and_what_it_is_like(cast: Cas
     batch = surveyed(cast, survey(cast))
     near = [neighbour(cast, 0.25), neighbour(cast, 0.5)]
     scores = {"probability": 0.3, "deviation": 0.6, "stake": 5.31}
-    chosen(cast, batch, cluster=0, neighbours=near, scores=scores, reason="bald", propensity=0.0123)
+    why = recording.explained(explain("bald", PairScores(**scores), None, Context(labelled=2)))
+    chosen(cast, batch, cluster=0, neighbours=near, scores=scores, reason="bald", propensity=0.0123, **why)
     response = look(cast, "batch", 1)
     text, html = words(response), response.content.decode()
     assert "Kind 1: How do I bake bread?" in text
     assert text.count("The model leans to B (70 %).") == 2  # on the line, and where it opens
     assert "The model leans to B (70 %). From 56 % to 81 % would fit what it knows." in text
-    assert "An answer settles 5.3 times what one on a middling pair would." in text
+    assert "The model calls it close: 30 % that the first is better." in text
+    assert text.count("An answer settles 5.3 times what one on a typical pair would.") == 1
     assert "Chance of being drawn: 1.2 %." in text
     assert "91 % alike; 75 % for the side like B (4 votes)" in text
     assert "91 % alike; people were divided (4 votes)" in text

@@ -1,5 +1,6 @@
 """Deployment prompts: added once each, refused by line, and what the choice of pairs makes of them."""
 
+import dataclasses
 import gzip
 import json
 from collections import Counter
@@ -12,7 +13,7 @@ from django.core.management import CommandError, call_command
 
 from activelearning.acquisition.candidates import candidate_pairs
 from activelearning.acquisition.pool import CandidatePairs, ResponsePool
-from activelearning.acquisition.wording import plain
+from activelearning.acquisition.wording import Said, plain
 from activelearning.models import DeploymentPrompt
 from activelearning.services import aiming, deploying, selecting
 from annotation.models.content import Response
@@ -146,6 +147,7 @@ def test_pairs_come_as_often_as_their_prompts_are_like_the_deployment() -> None:
     assert mass[0] > 0.7
     assert "80 deployment prompts" in str(found.note)
     assert "of 60 prompts count" in str(found.note)
+    assert Said(**json.loads(json.dumps(dataclasses.asdict(found.note)))) == found.note
 
 
 def test_prompts_that_are_the_deployments_own_are_aimed_at_themselves() -> None:

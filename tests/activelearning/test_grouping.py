@@ -117,6 +117,8 @@ def test_before_the_first_run_the_texts_choose(monkeypatch: pytest.MonkeyPatch) 
     assert all(pair.explanation.startswith("No model yet. Of these 4") for pair in batch.pairs.exclude(
         reason="random"))  # fmt: skip
     assert all(pair.scores["probability"] is None for pair in batch.pairs.all())
+    scored.assert_said_in_parts(batch)
+    assert batch.notes
     ranked.answer(batch.pairs.get(rank=1).item)
     later = selecting.select(project=project, n=10, seed=2)
     assert later is not None

@@ -198,7 +198,10 @@ def test_sentences_of_a_selection_are_said_in_the_language_of_the_page(cast: Cas
     older = words(look(cast.engineer, 1))
     assert "Too few held-out labels." in older
     assert "Because of regret." in older
-    told = [only_open(1234, 2000), said("Nobody translated {what:.2f}.", what=0.5)]
+    told = [
+        only_open(1234, 2000),
+        said("Nobody translated {what:.2f} of {all}, {part:.1%}.", what=0.5, all=2.5, part=0.2),
+    ]
     batch.said = [dataclasses.asdict(one) for one in told]
     batch.save()
     scores = PairScores(probability=0.62, deviation=1.2345, stake=3.21)
@@ -209,9 +212,9 @@ def test_sentences_of_a_selection_are_said_in_the_language_of_the_page(cast: Cas
     client.cookies["django_language"] = "de"
     text = words(client.get(reverse("activelearning:batch", args=["harbour", 1])))
     assert "Nur 1.234 offene Paare, verlangt waren 2.000." in text
-    assert "Nobody translated 0,50." in text
+    assert "Nobody translated 0,50 of 2,5, 20,0 %." in text
     assert "(62 % für die erste, ± 1,23 Logits). Ein Urteil entscheidet mehr" in text
-    assert "Es klärt das 3,2-Fache" in text
+    assert "Ein Urteil klärt das 3,2-Fache" in text
     assert "Because of audit." in text
     assert "Because of regret." not in text
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from accounts.models import User
+from activelearning.acquisition import wording
 from activelearning.acquisition.candidates import candidate_pairs
 from activelearning.models import SelectedPair, SelectionBatch
 from activelearning.services import choosing, policies, repeating, selecting
@@ -89,7 +90,7 @@ def test_votes_that_are_split_are_asked_about_and_said_so(world: World) -> None:
     found = world.plan().repeats
     assert 0 < len(found) <= 5
     split = set(SoftLabel.objects.filter(p_a=0.5).values_list("item_id", flat=True))
-    said = {one.item in split: str(one.explanation) for one in found}
+    said = {one.item in split: wording.plain(one.explanation) for one in found}
     assert said[True] == "The 2 people who voted disagree."
     assert said.get(False) != said[True]
     assert found[0].scores["value"] > found[0].scores["replaced"]
@@ -117,6 +118,7 @@ def test_repeats_are_part_of_the_batch_and_its_first_work(world: World) -> None:
         assert (pair.item.slots_left, pair.item.overlap, pair.item.priority) == (1, 3, batch.number)
         assert pair.explanation
         assert pair.scores["effective"] == 2.0
+    scored.assert_said_in_parts(batch)
 
 
 @pytest.mark.slow

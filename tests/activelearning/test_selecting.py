@@ -76,6 +76,7 @@ def test_a_batch_follows_the_recipe_on_pairs_nobody_judged(monkeypatch: pytest.M
         assert (pair.propensity is not None) == by_chance
         assert pair.item.origin == ("random" if by_chance else "selected")
         assert set(pair.item.responses.all()) == {pair.response_a, pair.response_b}
+    scored.assert_said_in_parts(batch)
 
 
 @pytest.mark.slow

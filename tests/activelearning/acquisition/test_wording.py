@@ -23,16 +23,17 @@ def test_an_explanation_says_what_is_known_and_no_more() -> None:
     judged = Context(labelled=1200)
     assert plain(explain("regret", scores, None, judged)) == (
         "Like many pairs that the model will meet, and not settled yet (62% for the first, ± 1.23 logits). "
-        "An answer decides more of their winners. It settles 3.2 times what one on a typical pair would."
+        "An answer decides more of their winners. "
+        "An answer settles 3.2 times what one on a typical pair would."
     )
     assert plain(explain("regret", PairScores(), None, judged)) == (
         "Like many pairs that the model will meet. An answer decides more of their winners."
     )
     assert plain(explain("d_optimal", scores, None, judged)) == (
-        "The two differ in a way that neither the 1,200 judged pairs nor the batch so far covers. An answer "
-        "tells 0.123 nats. It settles 3.2 times what one on a typical pair would."
+        "The two differ in a way that neither the 1,200 judged pairs nor the batch so far covers. "
+        "Information gain: 0.123 nats. An answer settles 3.2 times what one on a typical pair would."
     )
-    assert plain(explain("cluster", scores, None, Context())) == (
+    assert plain(explain("cluster", PairScores(), None, Context())) == (
         "Of a kind of which nothing in the batch so far has its share."
     )
     assert plain(explain("random", PairScores(), 0.0123, Context())).startswith(
